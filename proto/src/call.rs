@@ -1,0 +1,237 @@
+//! What is asked and answered over the interface. One type a question, one an answer.
+
+use serde::{Deserialize, Serialize};
+use zbus::{DeserializeDict, SerializeDict, Type};
+
+use crate::grant::words;
+use crate::{Grant, GrantId, GroupName, Length, RoleName, ServiceName, Timestamp, Uid, UserName};
+
+/// The module's question in the account phase. All of it is what PAM says; who is asking is read
+/// from the kernel by the daemon, never from here. Absent items are empty.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Type)]
+pub struct Check {
+    /// `PAM_SERVICE`.
+    pub service: String,
+    /// `PAM_USER`: the target for su, who authenticated for sudo, who logs in for sshd.
+    pub user: String,
+    /// `PAM_RUSER`: the invoker; empty for sshd.
+    pub ruser: String,
+    /// `PAM_TTY`.
+    pub tty: String,
+    /// `PAM_RHOST`.
+    pub rhost: String,
+}
+
+words! {
+    /// What the gate says.
+    Verdict {
+        /// Let in.
+        Allow = "allow",
+        /// Do not.
+        Deny = "deny",
+    }
+}
+
+/// The answer to a [`Check`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Type)]
+pub struct CheckAnswer {
+    /// In or not. The module takes anything but `allow` for a denial.
+    pub verdict: Verdict,
+    /// What the person is told: at most three lines, none of them with a control character.
+    pub lines: Vec<String>,
+}
+
+/// The module's report in the session phase; answered with an id for the end of the session.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Type)]
+pub struct SessionOpen {
+    /// `PAM_SERVICE`.
+    pub service: String,
+    /// `PAM_USER`: by now the target.
+    pub user: String,
+    /// `PAM_RUSER`: the invoker; empty for sshd.
+    pub ruser: String,
+    /// `PAM_TTY`.
+    pub tty: String,
+    /// `PAM_RHOST`.
+    pub rhost: String,
+}
+
+/// What root orders with `stint grant`.
+#[derive(Clone, Debug, PartialEq, Eq, SerializeDict, DeserializeDict, Type)]
+#[zbus(signature = "dict", deny_unknown_fields)]
+pub struct GrantOrder {
+    /// Who shall hold it.
+    pub user: UserName,
+    /// What.
+    pub role: RoleName,
+    /// For how long; the role's default if absent.
+    pub duration: Option<Length>,
+    /// From when; now if absent.
+    pub starts_at: Option<Timestamp>,
+    /// What for.
+    pub reason: String,
+    /// The ticket it refers to.
+    pub ticket: Option<String>,
+}
+
+/// What root orders with `stint revoke`: exactly one of the four says which grants.
+#[derive(Clone, Debug, Default, PartialEq, Eq, SerializeDict, DeserializeDict, Type)]
+#[zbus(signature = "dict", deny_unknown_fields)]
+pub struct RevokeOrder {
+    /// The grant whose id begins like this, if only one does.
+    pub id: Option<GrantId>,
+    /// Every grant of this user.
+    pub user: Option<UserName>,
+    /// Every grant of this role.
+    pub role: Option<RoleName>,
+    /// Every grant.
+    pub all: bool,
+    /// What for.
+    pub reason: String,
+}
+
+/// Which grants to list.
+#[derive(Clone, Debug, Default, PartialEq, Eq, SerializeDict, DeserializeDict, Type)]
+#[zbus(signature = "dict", deny_unknown_fields)]
+pub struct ListFilter {
+    /// Ended ones too.
+    pub ended: bool,
+    /// Of this user only.
+    pub user: Option<UserName>,
+    /// Of this role only.
+    pub role: Option<RoleName>,
+}
+
+/// Something that stint could not yet do, and is trying again.
+#[derive(Clone, Debug, PartialEq, Eq, SerializeDict, DeserializeDict, Type)]
+#[zbus(signature = "dict")]
+pub struct Alarm {
+    /// What could not be done, and why, in one line.
+    pub text: String,
+    /// Since when.
+    pub since: Timestamp,
+    /// How often it has been tried.
+    pub tries: u32,
+}
+
+/// How things stand for the caller: `stint status`.
+#[derive(Clone, Debug, PartialEq, Eq, SerializeDict, DeserializeDict, Type)]
+#[zbus(signature = "dict")]
+pub struct Status {
+    /// This host's name.
+    pub host: String,
+    /// Who is asking, by name; absent if the account has none that stint can name.
+    pub user: Option<UserName>,
+    /// What the caller holds, scheduled or active.
+    pub grants: Vec<Grant>,
+    /// Roles of this host for which the caller is eligible.
+    pub eligible: Vec<RoleName>,
+    /// `enforce` or `observe`.
+    pub gate_mode: String,
+    /// What could not be done yet; root sees all, others none.
+    pub alarms: Vec<Alarm>,
+    /// What is wrong with the policy on disk, if it was refused; root alone.
+    pub policy_problem: Option<String>,
+}
+
+/// A role as `stint roles` shows it.
+#[derive(Clone, Debug, PartialEq, Eq, SerializeDict, DeserializeDict, Type)]
+#[zbus(signature = "dict")]
+pub struct RoleSummary {
+    /// Its name.
+    pub name: RoleName,
+    /// What the policy says of it.
+    pub description: String,
+    /// The doors that it opens.
+    pub services: Vec<ServiceName>,
+    /// The groups that it gives.
+    pub groups: Vec<GroupName>,
+    /// The sudo rules that it gives, as sudoers would write them, without a user.
+    pub sudo: Vec<String>,
+    /// The longest grant.
+    pub max_duration: Length,
+    /// The usual grant.
+    pub default_duration: Length,
+    /// How many approvals a request needs.
+    pub approvals: u32,
+    /// Whether the caller is eligible.
+    pub eligible: bool,
+}
+
+/// What `stint explain` asks.
+#[derive(Clone, Debug, Default, PartialEq, Eq, SerializeDict, DeserializeDict, Type)]
+#[zbus(signature = "dict", deny_unknown_fields)]
+pub struct Explain {
+    /// About whom; root alone may ask about others.
+    pub user: Option<UserName>,
+    /// About which door; sudo if absent.
+    pub service: Option<ServiceName>,
+    /// As of when; now if absent.
+    pub at: Option<Timestamp>,
+}
+
+/// Why the gate would say what it would say.
+#[derive(Clone, Debug, PartialEq, Eq, SerializeDict, DeserializeDict, Type)]
+#[zbus(signature = "dict")]
+pub struct Explanation {
+    /// About whom.
+    pub user: UserName,
+    /// About which door.
+    pub service: ServiceName,
+    /// As of when.
+    pub at: Timestamp,
+    /// What it would say.
+    pub verdict: Verdict,
+    /// Why, a sentence a line, with the lines of the policy that say so.
+    pub because: Vec<String>,
+}
+
+/// What a reload did.
+#[derive(Clone, Debug, PartialEq, Eq, SerializeDict, DeserializeDict, Type)]
+#[zbus(signature = "dict")]
+pub struct ReloadReport {
+    /// How many roles are in force on this host.
+    pub roles: u32,
+    /// Grants that the policy now gives.
+    pub granted: Vec<Grant>,
+    /// Grants that ended because what they rested on is gone.
+    pub ended: Vec<Grant>,
+    /// What is odd, but no error.
+    pub warnings: Vec<String>,
+    /// `enforce` or `observe`.
+    pub gate_mode: String,
+}
+
+/// What `stint doctor` asks the daemon.
+#[derive(Clone, Debug, PartialEq, Eq, SerializeDict, DeserializeDict, Type)]
+#[zbus(signature = "dict")]
+pub struct Health {
+    /// The daemon's version.
+    pub version: String,
+    /// Its wall clock when it answered.
+    pub wall: Timestamp,
+    /// Its boot clock when it answered: microseconds since boot, suspend included.
+    pub boot: i64,
+    /// The latest wall clock it has ever recorded; ahead of `wall` if the clock was set back.
+    pub high_water: Timestamp,
+    /// How memberships are given: `files` or `userdb`.
+    pub backend: String,
+    /// `enforce` or `observe`.
+    pub gate_mode: String,
+    /// How many grants are active.
+    pub active: u32,
+    /// What could not be done yet.
+    pub alarms: Vec<Alarm>,
+    /// What is wrong with the policy on disk, if it was refused.
+    pub policy_problem: Option<String>,
+    /// Who passes the gate in the PAM files themselves, as the policy in force says.
+    pub exempt: Vec<String>,
+    /// Groups that roles of this host give.
+    pub groups: Vec<GroupName>,
+    /// Where events go: `journal` or `syslog`.
+    pub record: String,
+    /// Events that could not be delivered there since the start.
+    pub lost_events: u64,
+    /// The uid that the daemon runs as.
+    pub uid: Uid,
+}

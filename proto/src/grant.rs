@@ -1,0 +1,118 @@
+//! A grant as it is shown: to its holder, to root, on the bus and in JSON.
+
+use serde::{Deserialize, Serialize};
+use zbus::{DeserializeDict, SerializeDict, Type};
+
+use crate::{GrantId, GroupName, RoleName, ServiceName, Timestamp, Uid, UserName};
+
+macro_rules! words {
+    ($(#[$doc:meta])* $type:ident { $($(#[$word_doc:meta])* $name:ident = $text:literal,)* }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, Type)]
+        #[zbus(signature = "s")]
+        pub enum $type {
+            $($(#[$word_doc])* #[serde(rename = $text)] $name,)*
+        }
+
+        impl $type {
+            /// The word for it, on the wire, in JSON and in the state.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$name => $text,)* }
+            }
+
+            /// The value of this word.
+            #[must_use]
+            pub fn from_word(word: &str) -> Option<Self> {
+                match word { $($text => Some(Self::$name),)* _ => None }
+            }
+        }
+
+        impl std::fmt::Display for $type {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.pad(self.as_str())
+            }
+        }
+    };
+}
+pub(crate) use words;
+
+words! {
+    /// Where a grant is in its life.
+    GrantState {
+        /// It starts later.
+        Scheduled = "scheduled",
+        /// It is held now.
+        Active = "active",
+        /// It is over.
+        Ended = "ended",
+    }
+}
+
+words! {
+    /// How a grant ended.
+    EndReason {
+        /// By the clock.
+        Expired = "expired",
+        /// By somebody else.
+        Revoked = "revoked",
+        /// By its holder.
+        Dropped = "dropped",
+        /// By the policy: its entry, its role or its ground went.
+        Policy = "policy",
+    }
+}
+
+words! {
+    /// Where a grant comes from.
+    Origin {
+        /// A request that was approved.
+        Request = "request",
+        /// Root, by `stint grant`.
+        Admin = "admin",
+        /// A `[[grants]]` entry of the policy.
+        Policy = "policy",
+        /// A signed document of a remote source.
+        Remote = "remote",
+        /// A break-glass role.
+        BreakGlass = "break-glass",
+    }
+}
+
+/// A grant: a role held by a user for a while (`a{sv}` on the wire).
+#[derive(Clone, Debug, PartialEq, Eq, SerializeDict, DeserializeDict, Type)]
+#[zbus(signature = "dict")]
+pub struct Grant {
+    /// Its id.
+    pub id: GrantId,
+    /// Who holds it, by name.
+    pub user: UserName,
+    /// Who holds it, by number; both have to match at the gate.
+    pub uid: Uid,
+    /// What is held.
+    pub role: RoleName,
+    /// Where it is in its life.
+    pub state: GrantState,
+    /// From when.
+    pub starts_at: Timestamp,
+    /// Until when at the latest.
+    pub expires_at: Timestamp,
+    /// When it really ended.
+    pub ended_at: Option<Timestamp>,
+    /// How it ended.
+    pub end_reason: Option<EndReason>,
+    /// Where it comes from.
+    pub origin: Origin,
+    /// What it is for, as typed.
+    pub reason: String,
+    /// The ticket it refers to.
+    pub ticket: Option<String>,
+    /// Who gave it: an account's name, or `policy`.
+    pub granted_by: String,
+    /// Who approved it.
+    pub approvals: Vec<UserName>,
+    /// The doors that it opens.
+    pub services: Vec<ServiceName>,
+    /// The groups that it gives.
+    pub groups: Vec<GroupName>,
+}

@@ -1,0 +1,25 @@
+//! The words on the wire: names, ids, grants, questions and answers, error codes.
+//!
+//! No I/O, no clock and no rules. The daemon, the module and the command share these types, so
+//! that a word means the same in a D-Bus message, in JSON, in the journal and on a terminal.
+
+mod call;
+mod error;
+mod event;
+mod grant;
+mod ids;
+mod length;
+mod names;
+mod time;
+
+pub use call::{
+    Alarm, Check, CheckAnswer, Explain, Explanation, GrantOrder, Health, ListFilter, ReloadReport,
+    RevokeOrder, RoleSummary, SessionOpen, Status, Verdict,
+};
+pub use error::{ErrorCode, ExitStatus};
+pub use event::{Decision, Event, MESSAGE_ID_BASE};
+pub use grant::{EndReason, Grant, GrantState, Origin};
+pub use ids::{BadName, GrantId, GroupName, RoleName, ServiceName, Uid, UserName};
+pub use length::{BadLength, Length};
+pub use names::*;
+pub use time::Timestamp;

@@ -1,0 +1,28 @@
+//! Names and places that more than one program has to agree on. Constants only.
+
+/// The well-known name that `stintd` owns on the system bus.
+pub const BUS_NAME: &str = "org.stint.Stint1";
+/// The one object that carries the interface.
+pub const OBJECT_PATH: &str = "/org/stint/Stint1";
+/// The interface, spoken on the system bus and, for the module, on [`PAM_SOCKET`].
+pub const INTERFACE: &str = "org.stint.Stint1";
+/// The module's way in: root's alone, socket-activated. A constant, so that no caller can bend it.
+pub const PAM_SOCKET: &str = "/run/stint/pam.sock";
+/// The policy's first file; [`POLICY_DROP_IN_DIR`] follows in name order.
+pub const POLICY_FILE: &str = "/etc/stint/policy.toml";
+/// The policy's drop-in folder.
+pub const POLICY_DROP_IN_DIR: &str = "/etc/stint/policy.d";
+/// State that survives a reboot (0700).
+pub const STATE_DIR: &str = "/var/lib/stint";
+/// State of this boot.
+pub const RUNTIME_DIR: &str = "/run/stint";
+/// The sudo rule file, replaced whole or not at all.
+pub const SUDO_RULE_FILE: &str = "/etc/sudoers.d/stint";
+/// The module's file name, as PAM files name it.
+pub const MODULE_FILE: &str = "pam_stint.so";
+/// The services that a role with sudo rules opens.
+pub const SUDO_SERVICES: [&str; 2] = ["sudo", "sudo-i"];
+/// Services whose caller is told by the process's real uid; elsewhere it is who logs in.
+pub const INVOKER_SERVICES: [&str; 6] = ["sudo", "sudo-i", "su", "su-l", "doas", "polkit-1"];
+/// The most characters a typed reason, ticket or note may have.
+pub const TEXT_LIMIT: usize = 512;
