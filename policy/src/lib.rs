@@ -1,1 +1,29 @@
-//! The rules.
+//! The rules: what the policy files say, whether it makes sense, and what follows from it.
+//!
+//! Pure. No I/O, no clock, no threads: files come in as text, the host and its accounts as
+//! values, `now` as a [`stint_proto::Timestamp`]. Nothing here decides for a live system by
+//! itself; the daemon asks, and so does `stint policy`, which needs no daemon.
+#![forbid(unsafe_code)]
+
+mod diagnostic;
+pub mod explain;
+mod hours;
+pub mod language;
+mod load;
+mod matching;
+mod model;
+pub mod order;
+mod schema;
+pub mod simulate;
+mod sudo;
+pub mod text;
+
+pub use diagnostic::{Diagnostic, Severity};
+pub use hours::{BadHours, Hours};
+pub use load::{Accounts, Loaded, SourceFile, parse};
+pub use matching::{BadPattern, BadTicketRule, HostPattern, TicketRule};
+pub use model::{
+    Backend, Gate, GateMode, HeldGrant, OnExpiry, Policy, Position, Principal, ReasonRule, Role,
+    Subject, WaysIn,
+};
+pub use sudo::{Args, BadCommand, RunAs, SudoCommand, SudoRule};

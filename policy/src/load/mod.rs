@@ -1,0 +1,149 @@
+//! Reads policy files: text in, a [`Policy`] or everything that is wrong with it out, in one go.
+//! Reads no file itself, and knows the host only by what it is told.
+
+mod grants;
+mod report;
+mod role;
+mod sections;
+mod source;
+mod sudo;
+mod table;
+
+use std::collections::BTreeMap;
+
+use stint_proto::{GroupName, RoleName, UserName};
+
+use crate::{Diagnostic, Policy, Position, Principal, Role};
+use report::Report;
+use source::Source;
+use table::{Node, Table};
+
+/// A policy file, already read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SourceFile {
+    /// How messages name it.
+    pub path: String,
+    /// What is in it.
+    pub text: String,
+}
+
+/// What the host knows of accounts.
+pub trait Accounts {
+    /// Whether there is such a group.
+    fn group_exists(&self, group: &GroupName) -> bool;
+    /// Whether there is such a user.
+    fn user_exists(&self, user: &UserName) -> bool;
+}
+
+/// A policy that can be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Loaded {
+    /// The policy.
+    pub policy: Policy,
+    /// What is odd about it, and what it says that is not enforced yet: warnings and notes, in
+    /// the order of the files.
+    pub warnings: Vec<Diagnostic>,
+}
+
+/// What a load knows, and what it has found.
+struct Load<'a> {
+    host: &'a str,
+    accounts: Option<&'a dyn Accounts>,
+    /// Whether every file could be read to its end; if not, what is missing may stand in the part
+    /// that could not.
+    whole: bool,
+    report: Report,
+}
+
+/// Reads the files as one policy for `host`. Names of groups and users are looked up only where
+/// `accounts` are known.
+///
+/// # Errors
+/// Everything that is wrong, warnings too, in the order of the files.
+pub fn parse(
+    files: &[SourceFile],
+    host: &str,
+    accounts: Option<&dyn Accounts>,
+) -> Result<Loaded, Vec<Diagnostic>> {
+    let mut report = Report::default();
+    let sources: Vec<Source<'_>> =
+        files.iter().enumerate().map(|(number, file)| Source::read(number, file)).collect();
+    for source in &sources {
+        report.syntax(source);
+    }
+    let whole = sources.iter().all(Source::is_whole);
+    let mut load = Load { host, accounts, whole, report };
+    let tops: Vec<Table<'_>> = sources.iter().map(|source| load.top(source)).collect();
+    let mut policy = Policy::default();
+    sections::read(&mut load, &tops, &mut policy);
+    policy.roles = load.roles(&tops);
+    policy.grants = grants::read(&mut load, &tops, &policy.roles);
+    let warnings = load.report.finish()?;
+    Ok(Loaded { policy, warnings })
+}
+
+impl<'a> Load<'a> {
+    fn top(&mut self, source: &'a Source<'a>) -> Table<'a> {
+        let table = Table::top(source);
+        table.check_keys(&mut self.report);
+        table
+    }
+
+    /// Every role of every file. A name that stands twice is an error that names both places.
+    fn roles(&mut self, tops: &[Table<'_>]) -> BTreeMap<RoleName, Role> {
+        let mut roles: BTreeMap<RoleName, Role> = BTreeMap::new();
+        for top in tops {
+            let Some(all) = top.table(&mut self.report, "roles") else { continue };
+            for entry in all.entries() {
+                let name: Option<RoleName> = self.report.parsed_name(&entry);
+                let Some(table) = entry.as_role(&mut self.report) else { continue };
+                // A role of a bad name is read as any other, for whatever else is wrong with it.
+                let Some(called) = name.clone().or_else(|| "nameless".parse().ok()) else {
+                    continue;
+                };
+                let role = role::read(self, &table, called, &entry);
+                if name.is_none() {
+                    continue;
+                }
+                if let Some(first) = roles.get(&role.name) {
+                    let message =
+                        format!("a second role of this name; the first is at {}", first.at);
+                    self.report.error(&entry, &message, "rename one of the two, or remove it");
+                } else {
+                    roles.insert(role.name.clone(), role);
+                }
+            }
+        }
+        roles
+    }
+
+    /// Reads users and %groups. Those that the host does not know are worth a warning: they may
+    /// come from a directory.
+    fn principals(&mut self, nodes: Vec<Node<'_>>, here: bool) -> Vec<Principal> {
+        let mut read: Vec<Principal> = Vec::new();
+        for node in nodes {
+            let Some(entry) = self.report.parsed_name::<Principal>(&node) else { continue };
+            let missing = match (&entry, self.accounts.filter(|_| here)) {
+                (Principal::User(user), Some(known)) if !known.user_exists(user) => {
+                    Some(format!("there is no user \"{user}\" on this host"))
+                }
+                (Principal::Group(group), Some(known)) if !known.group_exists(group) => {
+                    Some(format!("there is no group \"{group}\" on this host"))
+                }
+                _ => None,
+            };
+            if let Some(message) = missing {
+                self.report.warning(&node, &message, "no matter if a directory will know it");
+            }
+            if !read.contains(&entry) {
+                read.push(entry);
+            }
+        }
+        read
+    }
+}
+
+/// Where a value stands, for a policy in force.
+fn position(node: &Node<'_>) -> Position {
+    node.source.position(node.span.start)
+}

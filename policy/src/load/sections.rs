@@ -1,0 +1,63 @@
+//! Reads `[gate]`, `[audit]` and `[groups]`. They may stand in several files, each key in one.
+
+use std::collections::BTreeMap;
+
+use super::table::Table;
+use super::{Load, position};
+use crate::{Backend, GateMode, Policy, Position};
+
+/// Where each key was seen first.
+type Seen = BTreeMap<&'static str, Position>;
+
+pub(super) fn read(load: &mut Load<'_>, tops: &[Table<'_>], policy: &mut Policy) {
+    let mut seen = Seen::new();
+    for top in tops {
+        if let Some(gate) = top.table(&mut load.report, "gate") {
+            read_gate(load, &gate, policy, &mut seen);
+        }
+        if let Some(audit) = top.table(&mut load.report, "audit")
+            && first_place(load, &audit, "readers", "audit.readers", &mut seen).is_some()
+        {
+            let nodes = audit.texts(&mut load.report, "readers").unwrap_or_default();
+            policy.audit_readers = load.principals(nodes, true);
+        }
+        if let Some(groups) = top.table(&mut load.report, "groups")
+            && first_place(load, &groups, "backend", "groups.backend", &mut seen).is_some()
+        {
+            let word = groups.word(&mut load.report, "backend", Backend::from_word);
+            policy.backend = word.unwrap_or_default();
+        }
+    }
+}
+
+fn read_gate(load: &mut Load<'_>, gate: &Table<'_>, policy: &mut Policy, seen: &mut Seen) {
+    if let Some(at) = first_place(load, gate, "mode", "gate.mode", seen) {
+        let word = gate.word(&mut load.report, "mode", GateMode::from_word);
+        policy.gate.mode = word.unwrap_or_default();
+        policy.gate.mode_at = Some(at);
+    }
+    if let Some(at) = first_place(load, gate, "exempt", "gate.exempt", seen) {
+        let nodes = gate.texts(&mut load.report, "exempt").unwrap_or_default();
+        policy.gate.exempt = load.principals(nodes, true);
+        policy.gate.exempt_at = Some(at);
+    }
+}
+
+/// Where a key stands, if it does; where it stands for the second time, that is an error.
+fn first_place(
+    load: &mut Load<'_>,
+    table: &Table<'_>,
+    name: &str,
+    path: &'static str,
+    seen: &mut Seen,
+) -> Option<Position> {
+    let node = table.key_of(name)?;
+    if let Some(first) = seen.get(path) {
+        let message = format!("set a second time; the first is at {first}");
+        load.report.error(&node, &message, "keep one of the two");
+        return None;
+    }
+    let at = position(&node);
+    seen.insert(path, at.clone());
+    Some(at)
+}
