@@ -1,1 +1,27 @@
-//! The module.
+//! `pam_stint.so`: asks stintd whether the gate is open, and tells the person when it is not.
+//!
+//! It serves the account phase (allow or deny) and the session phase (opened, closed). It decides
+//! nothing itself but this: every error denies, and root is never asked about. Whatever the caller
+//! controls (environment, arguments, working folder, descriptors) has no say: the module reads none
+//! of it, and connects to one constant path. It starts no thread, installs no handler, changes no
+//! signal mask, prints nothing, and closes what it opens. `PAM_IGNORE` appears nowhere in it: an
+//! error that is ignored is a way in.
+
+#![deny(unsafe_code)]
+
+mod account;
+mod ask;
+mod clock;
+mod entry;
+#[expect(unsafe_code, reason = "the one file that talks to libpam where the binding does not")]
+mod ffi;
+mod handle;
+mod header;
+mod items;
+mod options;
+mod peer;
+mod say;
+mod session;
+#[cfg(test)]
+mod tests;
+mod wire;

@@ -1,0 +1,118 @@
+//! The module's three questions to stintd, and how an answer is told from anything else. Decides
+//! nothing: an answer is passed on, all else is an error.
+
+use std::fmt;
+
+use nix::unistd::Uid;
+use stint_proto::{Check, CheckAnswer, SessionOpen};
+use zbus::Type;
+use zbus::wire::export::serde::{Deserialize, Serialize};
+
+use crate::clock::Deadline;
+use crate::peer::{self, Daemon, Trouble};
+use crate::say;
+use crate::wire::{self, Garbage, Reply};
+
+/// The most characters of a session's id.
+const LONGEST_ID: usize = 128;
+
+/// Why a question has no answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NoAnswer {
+    /// Nothing usable came back.
+    Trouble(Trouble),
+    /// stintd refused to answer.
+    Refused {
+        /// The error's D-Bus name, made harmless.
+        name: String,
+        /// Its message, made harmless.
+        text: String,
+    },
+}
+
+impl fmt::Display for NoAnswer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Trouble(trouble) => trouble.fmt(f),
+            Self::Refused { name, text } => {
+                write!(f, "stintd answered with an error: {name}: {text}")
+            }
+        }
+    }
+}
+
+impl From<Trouble> for NoAnswer {
+    fn from(trouble: Trouble) -> Self {
+        Self::Trouble(trouble)
+    }
+}
+
+impl From<Garbage> for NoAnswer {
+    fn from(garbage: Garbage) -> Self {
+        Self::Trouble(Trouble::Garbage(garbage))
+    }
+}
+
+impl NoAnswer {
+    /// Whether nobody spoke at all: stintd is not there, or hangs.
+    #[must_use]
+    pub fn is_silence(&self) -> bool {
+        matches!(
+            self,
+            Self::Trouble(Trouble::Unreachable { .. } | Trouble::TimedOut | Trouble::Closed)
+        )
+    }
+}
+
+fn ask<Q, A>(
+    daemon: Daemon<'_>,
+    member: &'static str,
+    question: &Q,
+    deadline: Deadline,
+) -> Result<A, NoAnswer>
+where
+    Q: Type + Serialize,
+    A: Type + for<'d> Deserialize<'d>,
+{
+    let question = wire::call(Uid::effective().as_raw(), member, question)?;
+    match peer::exchange(daemon, &question, deadline)? {
+        Reply::Return(body) => Ok(body.value()?),
+        Reply::Error { name, text } => {
+            Err(NoAnswer::Refused { name: say::harmless(&name), text: say::harmless(&text) })
+        }
+    }
+}
+
+/// Asks whether the gate is open.
+///
+/// # Errors
+/// If there is no answer.
+pub fn check(
+    daemon: Daemon<'_>,
+    check: &Check,
+    deadline: Deadline,
+) -> Result<CheckAnswer, NoAnswer> {
+    ask(daemon, "Check", check, deadline)
+}
+
+/// Reports a session, and gets its id.
+///
+/// # Errors
+/// If there is no answer, or the id is no id.
+pub fn open_session(
+    daemon: Daemon<'_>,
+    open: &SessionOpen,
+    deadline: Deadline,
+) -> Result<String, NoAnswer> {
+    let id: String = ask(daemon, "OpenSession", open, deadline)?;
+    let fine = (1..=LONGEST_ID).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_graphic());
+    if fine { Ok(id) } else { Err(Garbage("the session's id is none").into()) }
+}
+
+/// Reports the end of a session.
+///
+/// # Errors
+/// If there is no answer.
+pub fn close_session(daemon: Daemon<'_>, id: &String, deadline: Deadline) -> Result<(), NoAnswer> {
+    ask(daemon, "CloseSession", id, deadline)
+}

@@ -1,0 +1,97 @@
+//! What the person reads. Text only: at most three lines, each short and free of anything that a
+//! terminal or a log would obey.
+
+use crate::handle::{Handle, Tone};
+
+/// The most lines that a call says.
+pub const MOST_LINES: usize = 3;
+/// The most characters of a line; what is longer is cut.
+pub const LONGEST_LINE: usize = 200;
+
+/// Whether a character could do more than be read: control characters, line and paragraph
+/// separators, and the marks that turn the direction of writing.
+#[must_use]
+pub fn is_hostile(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{200e}' | '\u{200f}' | '\u{061c}' | '\u{2028}'..='\u{202e}')
+        || matches!(c, '\u{2066}'..='\u{2069}' | '\u{feff}')
+}
+
+/// The text as one harmless line: hostile characters become `?`, and it is cut to
+/// [`LONGEST_LINE`] characters.
+#[must_use]
+pub fn harmless(text: &str) -> String {
+    let mut line: String =
+        text.chars().take(LONGEST_LINE).map(|c| if is_hostile(c) { '?' } else { c }).collect();
+    if text.chars().nth(LONGEST_LINE).is_some() {
+        line.pop();
+        line.push('…');
+    }
+    line
+}
+
+/// Says the first [`MOST_LINES`] lines, made harmless.
+pub fn lines(handle: &impl Handle, tone: Tone, lines: &[impl AsRef<str>]) {
+    for line in lines.iter().take(MOST_LINES) {
+        handle.tell(tone, &harmless(line.as_ref()));
+    }
+}
+
+/// stintd did not answer in time, or at all.
+#[must_use]
+pub fn no_answer(service: &str) -> String {
+    format!(
+        "stint: {service} is gated by stint, and stintd does not answer, so nobody is let in. \
+         root: systemctl status stintd"
+    )
+}
+
+/// stintd, or somebody in its place, answered something that is no answer.
+#[must_use]
+pub fn bad_answer(service: &str) -> String {
+    format!(
+        "stint: {service} is gated by stint, and stintd could not answer, so nobody is let in. \
+         root: stint doctor"
+    )
+}
+
+/// The module's line in the PAM file has a mistake.
+#[must_use]
+pub fn bad_line() -> String {
+    "stint: a pam_stint line in /etc/pam.d has a mistake, so nobody is let in. \
+     root: journalctl -g pam_stint"
+        .to_owned()
+}
+
+/// PAM says something that the module will not pass on.
+#[must_use]
+pub fn bad_item() -> String {
+    "stint: the program that asks said something that stint cannot use, so nobody is let in. \
+     root: journalctl -g pam_stint"
+        .to_owned()
+}
+
+/// A denial for which stintd gave no words.
+#[must_use]
+pub fn denied(service: &str) -> String {
+    format!("stint: {service} needs a grant, and you hold none that opens it.")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_that_a_terminal_obeys_gets_through() {
+        let line = harmless("a\n\r\t\u{1b}[2J\u{7f}\u{9b}1m\u{202e}\u{2066}\u{2028}\0b");
+        assert_eq!(line, "a????[2J??1m????b");
+    }
+
+    #[test]
+    fn long_lines_are_cut_at_characters() {
+        let line = harmless(&"ä".repeat(10_000));
+        assert_eq!(line.chars().count(), LONGEST_LINE);
+        assert!(line.ends_with('…'));
+        assert_eq!(harmless(&"x".repeat(LONGEST_LINE)), "x".repeat(LONGEST_LINE));
+    }
+}

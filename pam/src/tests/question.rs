@@ -1,0 +1,343 @@
+//! What the module makes of every kind of peer: only exactly an answer is one. The refusals first.
+
+use std::io::Write;
+use std::os::fd::AsRawFd;
+use std::os::unix::net::UnixListener;
+use std::path::Path;
+use std::sync::mpsc;
+use std::time::Duration;
+
+use super::common::{ERROR, FakeDaemon, GREETING, Message, RETURN, SIGNAL, daemon, own_uid};
+use crate::ask::{self, NoAnswer};
+use crate::clock::Deadline;
+use crate::peer::{Daemon, Trouble, exchange};
+use crate::wire::{self, Incoming, LONGEST_REPLY, Reply};
+use nix::errno::Errno;
+use nix::sys::signal::{SigSet, Signal};
+use nix::sys::socket::{
+    AddressFamily, Backlog, SockFlag, SockType, UnixAddr, bind, connect, listen, socket,
+};
+use proptest::prelude::*;
+use stint_proto::{Check, CheckAnswer, Verdict};
+
+/// Long enough never to be what a test waits for.
+const LONG: Duration = Duration::from_secs(60);
+/// Short enough to wait for.
+const SHORT: Duration = Duration::from_millis(200);
+
+fn question() -> Check {
+    let [service, user, ruser, tty] = ["sudo", "alice", "alice", "/dev/pts/1"].map(str::to_owned);
+    Check { service, user, ruser, tty, rhost: String::new() }
+}
+
+fn check(socket: &Path, length: Duration) -> Result<CheckAnswer, NoAnswer> {
+    ask::check(daemon(socket), &question(), Deadline::after(length))
+}
+
+fn told(bytes: Vec<u8>) -> Result<CheckAnswer, NoAnswer> {
+    let fake = FakeDaemon::saying(bytes);
+    let answer = check(&fake.socket(), LONG);
+    fake.heard();
+    answer
+}
+
+fn is_garbage(answer: &Result<CheckAnswer, NoAnswer>) -> bool {
+    matches!(answer, Err(NoAnswer::Trouble(Trouble::Garbage(_))))
+}
+
+#[test]
+fn nobody_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("pam.sock");
+    let unreachable = |errno| Err(NoAnswer::Trouble(Trouble::Unreachable { errno }));
+    assert_eq!(check(&socket, LONG), unreachable(Errno::ENOENT));
+    drop(UnixListener::bind(&socket).unwrap());
+    assert_eq!(check(&socket, LONG), unreachable(Errno::ECONNREFUSED));
+    let too_long = folder.path().join("x".repeat(200));
+    assert!(matches!(check(&too_long, LONG), Err(NoAnswer::Trouble(Trouble::Unreachable { .. }))));
+}
+
+#[test]
+fn an_impostor_is_not_asked() {
+    let fake = FakeDaemon::saying(Message::answer("allow", &[]).greeted());
+    let socket = fake.socket();
+    let daemon = Daemon { socket: &socket, uid: own_uid() + 1 };
+    let answer = ask::check(daemon, &question(), Deadline::after(LONG));
+    assert_eq!(answer, Err(NoAnswer::Trouble(Trouble::Impostor { uid: own_uid() })));
+    assert!(fake.heard().is_empty(), "the impostor heard the question");
+}
+
+#[test]
+fn a_peer_that_hangs_up() {
+    let whole = Message::answer("allow", &[]).greeted();
+    for length in [0, 1, GREETING.len(), GREETING.len() + 16, whole.len() - 1] {
+        let part = whole[..length].to_vec();
+        let fake = FakeDaemon::new(move |stream| {
+            let _ = stream.write_all(&part);
+            let _ = stream.shutdown(std::net::Shutdown::Both);
+        });
+        let answer = check(&fake.socket(), LONG);
+        assert_eq!(answer, Err(NoAnswer::Trouble(Trouble::Closed)), "after {length} bytes");
+    }
+}
+
+/// A blocked signal stays pending although this process ignores it, so a SIGPIPE would show.
+#[test]
+fn a_peer_that_is_gone_raises_no_sigpipe() {
+    SigSet::from(Signal::SIGPIPE).thread_block().unwrap();
+    let question = vec![0; 1 << 20];
+    for _ in 0..20 {
+        let fake = FakeDaemon::new(|stream| drop(stream.shutdown(std::net::Shutdown::Both)));
+        let outcome = exchange(daemon(&fake.socket()), &question, Deadline::after(LONG));
+        assert_eq!(outcome, Err(Trouble::Closed));
+    }
+    let status = std::fs::read_to_string("/proc/thread-self/status").unwrap();
+    let pending = status.lines().find_map(|line| line.strip_prefix("SigPnd:")).unwrap();
+    assert_eq!(u64::from_str_radix(pending.trim(), 16), Ok(0));
+}
+
+#[test]
+fn a_peer_that_never_answers() {
+    let fake = FakeDaemon::new(|_| {});
+    assert_eq!(check(&fake.socket(), SHORT), Err(NoAnswer::Trouble(Trouble::TimedOut)));
+    assert!(!fake.heard().is_empty(), "the question was sent");
+}
+
+#[test]
+fn a_peer_that_dribbles_does_not_move_the_deadline() {
+    let fake = FakeDaemon::new(|stream| {
+        // A byte every 20 ms, for as long as anybody listens: signals without end.
+        let (_keep, tick) = mpsc::channel::<()>();
+        let signal = Message::of(SIGNAL, "s", &"noise").bytes();
+        for byte in GREETING.iter().chain(signal.iter().cycle()) {
+            if stream.write_all(&[*byte]).is_err() {
+                return;
+            }
+            let _ = tick.recv_timeout(Duration::from_millis(20));
+        }
+    });
+    assert_eq!(check(&fake.socket(), SHORT), Err(NoAnswer::Trouble(Trouble::TimedOut)));
+    fake.heard();
+}
+
+#[test]
+fn a_listener_that_never_accepts() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("pam.sock");
+    let address = UnixAddr::new(&path).unwrap();
+    let open = |flags| socket(AddressFamily::Unix, SockType::Stream, flags, None).unwrap();
+    let listener = open(SockFlag::SOCK_CLOEXEC);
+    bind(listener.as_raw_fd(), &address).unwrap();
+    listen(&listener, Backlog::new(1).unwrap()).unwrap();
+    // Not accepted, but connected: the question goes out and no answer comes.
+    assert_eq!(check(&path, SHORT), Err(NoAnswer::Trouble(Trouble::TimedOut)));
+    let mut waiting = Vec::new();
+    loop {
+        let client = open(SockFlag::SOCK_NONBLOCK);
+        let outcome = connect(client.as_raw_fd(), &address);
+        waiting.push(client);
+        match outcome {
+            Ok(()) => {}
+            Err(errno) => break assert_eq!(errno, Errno::EAGAIN),
+        }
+    }
+    // Now the backlog is full, and connect itself would block.
+    assert_eq!(check(&path, SHORT), Err(NoAnswer::Trouble(Trouble::TimedOut)));
+}
+
+#[test]
+fn greetings_that_are_none() {
+    let answer = Message::answer("allow", &[]).bytes();
+    for greeting in [
+        &b"REJECTED EXTERNAL\r\n"[..],
+        b"ERROR\r\n",
+        b"OK\r\n",
+        b"OK \r\n",
+        b"OK 0123456789abcdef0123456789abcdef\n",
+        b"OK 0123456789abcdef0123456789abcdeg\r\n",
+        b"ok 0123456789abcdef0123456789abcdef\r\n",
+        b"\r\nOK 0123456789abcdef0123456789abcdef\r\n",
+        b"HTTP/1.1 200 OK\r\n",
+        b"",
+    ] {
+        assert!(is_garbage(&told([greeting, &answer].concat())), "{greeting:?}");
+    }
+    assert!(is_garbage(&told([b"OK ", "a".repeat(4096).as_bytes()].concat())));
+}
+
+#[test]
+fn headers_that_are_none() {
+    let whole = Message::answer("allow", &[]).bytes();
+    let short = whole[4] - 1;
+    let bent = |at: usize, to: &[u8]| {
+        let mut bytes = whole.clone();
+        bytes[at..at + to.len()].copy_from_slice(to);
+        told([GREETING, &bytes].concat())
+    };
+    for (what, at, to) in [
+        ("endianness", 0, &b"x"[..]),
+        ("the other endianness", 0, b"B"),
+        ("kind 0", 1, &[0]),
+        ("a call", 1, &[1]),
+        ("kind 9", 1, &[9]),
+        ("version", 3, &[2]),
+        ("a huge body", 4, &[0xff; 4]),
+        ("a body that is too long", 4, &[1, 0, 1, 0]),
+        ("a body one byte short", 4, &[short]),
+        ("serial 0", 8, &[0; 4]),
+        ("huge fields", 12, &[0xff; 4]),
+        ("no fields", 12, &[0; 4]),
+    ] {
+        assert!(is_garbage(&bent(at, to)), "{what}");
+    }
+}
+
+#[test]
+fn answers_of_another_type() {
+    for message in [
+        Message::of(RETURN, "s", &"allow"),
+        Message::of(RETURN, "sas", &"allow"),
+        Message::of(RETURN, "", &("allow", Vec::<String>::new())),
+        Message::of(RETURN, "b", &true),
+        Message::of(RETURN, "sasb", &("allow", Vec::<String>::new(), true)),
+        Message::of(RETURN, "sas", &("allow", Vec::<String>::new(), true)),
+        Message::of(RETURN, "v", &zbus::Variant::from("allow")),
+        Message { body: vec![], signature: "", ..Message::answer("allow", &[]) },
+    ] {
+        let answer = told(message.greeted());
+        assert!(is_garbage(&answer), "{} {:?}: {answer:?}", message.signature, message.body);
+    }
+}
+
+#[test]
+fn words_that_are_not_allow() {
+    for word in ["", "Allow", "ALLOW", "allow ", " allow", "allowed", "yes", "true", "allow\n"] {
+        assert!(is_garbage(&told(Message::answer(word, &[]).greeted())), "{word:?}");
+    }
+    let denied = told(Message::answer("deny", &["no"]).greeted()).unwrap();
+    assert_eq!(denied, CheckAnswer { verdict: Verdict::Deny, lines: vec!["no".to_owned()] });
+}
+
+#[test]
+fn an_error_is_no_answer() {
+    let name = "org.freedesktop.DBus.Error.AccessDenied";
+    let error = Message { error: Some(name), ..Message::of(ERROR, "s", &"no\n\u{1b}[2J") };
+    let Err(NoAnswer::Refused { name: said, text }) = told(error.greeted()) else { panic!() };
+    assert_eq!((said.as_str(), text.as_str()), (name, "no??[2J"));
+    assert!(is_garbage(&told(Message::of(ERROR, "s", &"allow").greeted())), "no name");
+    let answer = Message { error: Some(name), kind: ERROR, ..Message::answer("allow", &[]) };
+    assert!(matches!(told(answer.greeted()), Err(NoAnswer::Refused { .. })));
+}
+
+#[test]
+fn answers_to_another_call_are_not_ours() {
+    let mut fake = Message::answer("allow", &[]);
+    fake.serial = 2;
+    let bytes = [fake.greeted(), Message::answer("deny", &[]).bytes()].concat();
+    assert_eq!(told(bytes).unwrap().verdict, Verdict::Deny);
+}
+
+#[test]
+fn floods_end_at_the_cap() {
+    let noise = Message::of(SIGNAL, "s", &"x".repeat(1000)).bytes();
+    let mut bytes = GREETING.to_vec();
+    while bytes.len() <= LONGEST_REPLY {
+        bytes.extend_from_slice(&noise);
+    }
+    bytes.extend_from_slice(&Message::answer("allow", &[]).bytes());
+    assert!(is_garbage(&told(bytes)));
+    let long = "x".repeat(LONGEST_REPLY);
+    assert!(is_garbage(&told(Message::answer("allow", &[&long]).greeted())));
+}
+
+#[test]
+fn an_answer_is_an_answer() {
+    let noise = Message::of(SIGNAL, "s", &"noise").bytes();
+    let bytes = [GREETING, &noise, &Message::answer("allow", &["hello"]).bytes()].concat();
+    let allowed = CheckAnswer { verdict: Verdict::Allow, lines: vec!["hello".to_owned()] };
+    assert_eq!(told(bytes).unwrap(), allowed);
+    let whole = Message { signature: "(sas)", ..Message::answer("allow", &["hello"]) };
+    assert_eq!(told(whole.greeted()).unwrap(), allowed);
+}
+
+#[test]
+fn big_endian_is_read_as_well() {
+    use zbus::wire::{BE, serialized::Context, to_bytes};
+    let body = to_bytes(Context::new(BE, 0), &("deny", vec!["no"])).unwrap().bytes().to_vec();
+    let message = Message { endian: BE, body, ..Message::answer("deny", &[]) };
+    assert_eq!(told(message.greeted()).unwrap().lines, ["no"]);
+}
+
+#[test]
+fn the_question_is_one_greeting_and_one_call() {
+    let fake = FakeDaemon::saying(Message::answer("deny", &[]).greeted());
+    check(&fake.socket(), LONG).unwrap();
+    let heard = fake.heard();
+    let uid: String =
+        nix::unistd::Uid::effective().to_string().bytes().map(|b| format!("{b:02x}")).collect();
+    let greeting = format!("\0AUTH EXTERNAL {uid}\r\nBEGIN\r\n");
+    let call = heard.strip_prefix(greeting.as_bytes()).unwrap();
+    assert_eq!(call[..4], [b'l', 1, 0, 1]);
+    for text in ["/org/stint/Stint1", "org.stint.Stint1", "Check", "(sssss)", "/dev/pts/1"] {
+        assert!(call.windows(text.len()).any(|part| part == text.as_bytes()), "{text}");
+    }
+}
+
+fn parse(chunks: &[&[u8]]) -> Option<CheckAnswer> {
+    let mut incoming = Incoming::default();
+    for chunk in chunks {
+        match incoming.feed(chunk) {
+            Ok(None) => {}
+            Ok(Some(Reply::Return(body))) => return body.value().ok(),
+            Ok(Some(Reply::Error { .. })) | Err(wire::Garbage(_)) => return None,
+        }
+    }
+    None
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+
+    #[test]
+    fn noise_never_panics_and_never_allows(bytes in prop::collection::vec(any::<u8>(), 0..512)) {
+        prop_assert_eq!(parse(&[&bytes]), None);
+        prop_assert_eq!(parse(&[GREETING, &bytes]), None);
+    }
+
+    /// A message with some bytes bent allows only if it still says so, word for word.
+    #[test]
+    fn a_bent_denial_never_allows(
+        bends in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6),
+        cut in any::<prop::sample::Index>(),
+    ) {
+        let mut bytes = Message::answer("deny", &["no", "grant"]).bytes();
+        for (at, to) in bends {
+            let at = at.index(bytes.len());
+            bytes[at] = to;
+        }
+        let whole = parse(&[GREETING, &bytes]);
+        prop_assert!(whole.is_none_or(|answer| answer.verdict == Verdict::Deny));
+        prop_assert_eq!(parse(&[GREETING, &bytes[..cut.index(bytes.len())]]).map(|a| a.verdict), None);
+    }
+
+    #[test]
+    fn only_the_word_itself_allows(word in "\\PC{0,8}|all?ow?|deny", line in "\\PC{0,20}") {
+        let answer = parse(&[&Message::answer(&word, &[&line]).greeted()]);
+        let allowed = answer.is_some_and(|answer| answer.verdict == Verdict::Allow);
+        prop_assert_eq!(allowed, word == "allow");
+    }
+
+    #[test]
+    fn an_answer_in_any_pieces_is_the_same(cuts in prop::collection::vec(1_usize..40, 0..12)) {
+        let bytes = Message::answer("allow", &["a line", "another"]).greeted();
+        let mut chunks = Vec::new();
+        let mut rest = &bytes[..];
+        for cut in cuts {
+            let (head, tail) = rest.split_at(cut.min(rest.len()));
+            chunks.push(head);
+            rest = tail;
+        }
+        chunks.push(rest);
+        prop_assert_eq!(parse(&chunks).unwrap().verdict, Verdict::Allow);
+    }
+}
