@@ -129,6 +129,17 @@ fn broken_toml_is_told_with_what_else_is_wrong() {
 }
 
 #[test]
+fn a_bracket_left_open_is_told_once() {
+    let text =
+        "[roles.a]\nsudo = [{ commands = [\"ALL\", \"id\"] }\ngrace = \"4h\"\npassword = 1\n";
+    let wanted = [
+        "p.toml:2:30: roles.a.sudo.commands: \"id\" is no absolute path",
+        "p.toml:3:1: this is no TOML: missing comma between array elements, expected `,`",
+    ];
+    assert_eq!(errors(text), wanted);
+}
+
+#[test]
 fn grants_that_cannot_be_are_refused() {
     let entry = |user: &str, from: &str, until: &str, reason: &str| {
         errors(&format!(

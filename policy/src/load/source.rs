@@ -29,8 +29,7 @@ pub(super) struct Source<'a> {
 
 impl<'a> Source<'a> {
     pub(super) fn read(number: usize, file: &'a SourceFile) -> Self {
-        let (tree, mut errors) = DeTable::parse_recoverable(&file.text);
-        errors.truncate(SYNTAX_LIMIT);
+        let (tree, errors) = DeTable::parse_recoverable(&file.text);
         let breaks = file.text.match_indices('\n').map(|(at, _)| at + 1);
         let mut source = Self {
             number,
@@ -102,9 +101,13 @@ impl<'a> Source<'a> {
         diagnostic
     }
 
-    /// What TOML itself complains of.
+    /// What TOML itself complains of. After a bracket that nothing closes it complains of all that
+    /// follows; then only the first of it is told, with a word on what the cause may be.
     pub(super) fn syntax_errors(&self) -> impl Iterator<Item = Diagnostic> + '_ {
-        self.errors.iter().filter(|error| !self.follows_from_another(error)).map(|error| {
+        let unclosed = self.errors.iter().any(|error| error.message().starts_with("unclosed "));
+        let most = if unclosed { 1 } else { SYNTAX_LIMIT };
+        let own = self.errors.iter().filter(|error| !self.follows_from_another(error));
+        own.take(most).map(move |error| {
             let span = error.span().unwrap_or(self.text.len()..self.text.len());
             let mut told = self.diagnostic(Severity::Error, span.clone());
             match (error.message(), self.first_of(&span)) {
@@ -114,7 +117,12 @@ impl<'a> Source<'a> {
                     told.message = format!("{name} stands here twice{}", place.unwrap_or_default());
                     told.hint = "keep one of the two".to_owned();
                 }
-                (message, _) => told.message = format!("this is no TOML: {message}"),
+                (message, _) => {
+                    told.message = format!("this is no TOML: {message}");
+                    if unclosed {
+                        told.hint = "is a bracket before it left open?".to_owned();
+                    }
+                }
             }
             told
         })
