@@ -1,0 +1,71 @@
+#!/bin/sh
+# Lays every file of stint out below DESTDIR as it lies on a host. One list of files for the deb,
+# the rpm and an installation from source. Builds nothing, and touches nothing outside DESTDIR.
+set -eu
+
+usage() {
+    cat <<'EOF'
+Usage: packaging/stage.sh DESTDIR BUILT MODULE_DIR [ZSH_DIR]
+  DESTDIR     where the tree is laid out; "/" installs on this host
+  BUILT       the folder with the release build's stint, stintd and libpam_stint.so
+  MODULE_DIR  the distribution's folder of PAM modules, such as /usr/lib64/security
+  ZSH_DIR     where zsh finds completions (/usr/share/zsh/vendor-completions)
+EOF
+}
+
+if [ $# -lt 3 ]; then
+    usage >&2
+    exit 2
+fi
+dest=${1%/}
+built=$2
+module_dir=$3
+zsh_dir=${4:-/usr/share/zsh/vendor-completions}
+here=$(cd "$(dirname "$0")" && pwd)
+
+for file in stint stintd libpam_stint.so; do
+    if [ ! -f "$built/$file" ]; then
+        echo "stage.sh: $built/$file is not there: build the release first" >&2
+        exit 1
+    fi
+done
+
+made=$(mktemp -d)
+trap 'rm -rf "$made"' EXIT
+mkdir "$made/man" "$made/completions"
+"$built/stint" generate man "$made/man"
+"$built/stint" generate completions "$made/completions"
+
+install -d -m 0755 "$dest/usr/bin" "$dest/usr/sbin" "$dest$module_dir"
+install -m 0755 "$built/stint" "$dest/usr/bin/stint"
+install -m 0755 "$built/stintd" "$dest/usr/sbin/stintd"
+install -m 0644 "$built/libpam_stint.so" "$dest$module_dir/pam_stint.so"
+
+# root/ mirrors the host. An installation over an older one keeps the policy that is there.
+(cd "$here/root" && find . -type f | LC_ALL=C sort) | while read -r file; do
+    file=${file#./}
+    if [ "$file" = etc/stint/policy.toml ] && [ -e "$dest/$file" ]; then
+        continue
+    fi
+    install -D -m 0644 "$here/root/$file" "$dest/$file"
+done
+install -d -m 0755 "$dest/etc/stint/policy.d"
+
+for page in stint.1 stintd.8 pam_stint.8 stint-policy.5; do
+    if [ ! -f "$made/man/$page" ]; then
+        echo "stage.sh: stint generate man made no $page" >&2
+        exit 1
+    fi
+done
+for page in "$made"/man/*.[1-9]; do
+    folder="$dest/usr/share/man/man${page##*.}"
+    install -d -m 0755 "$folder"
+    gzip -9n <"$page" >"$folder/$(basename "$page").gz"
+    chmod 0644 "$folder/$(basename "$page").gz"
+done
+
+install -D -m 0644 "$made/completions/stint.bash" \
+    "$dest/usr/share/bash-completion/completions/stint"
+install -D -m 0644 "$made/completions/_stint" "$dest$zsh_dir/_stint"
+install -D -m 0644 "$made/completions/stint.fish" \
+    "$dest/usr/share/fish/vendor_completions.d/stint.fish"
