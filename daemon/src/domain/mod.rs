@@ -1,0 +1,8 @@
+//! What the daemon knows, as values: grants, the index for checks, the gate's decision.
+//!
+//! Knows no sibling: no store, no bus, no enforcement, no clock. `now` comes in as a value.
+
+pub mod deadline;
+pub mod gate;
+pub mod grant;
+pub mod index;

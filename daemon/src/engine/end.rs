@@ -1,0 +1,146 @@
+//! Ending: by the clock, by revocation, by the policy. The gate closes first; what was given is
+//! taken back after; nothing that fails keeps a grant alive.
+
+use stint_proto::{EndReason, ErrorCode, Event, Grant as Shown, GrantId, RevokeOrder, TEXT_LIMIT};
+
+use super::{Engine, Refusal};
+use crate::domain::grant::Grant;
+use crate::domain::index::NotOne;
+use crate::store::Write;
+
+/// How and by whom grants are ended.
+pub(super) struct Ending {
+    reason: EndReason,
+    actor: String,
+    why: Option<String>,
+}
+
+impl Ending {
+    /// By the clock.
+    pub(super) fn expired() -> Self {
+        Self { reason: EndReason::Expired, actor: "stintd".to_owned(), why: None }
+    }
+
+    /// By somebody else.
+    pub(super) fn revoked(actor: &str, why: &str) -> Self {
+        let (actor, why) = (actor.to_owned(), Some(why.to_owned()));
+        Self { reason: EndReason::Revoked, actor, why }
+    }
+
+    /// By the policy.
+    pub(super) fn policy(why: &str) -> Self {
+        let why = Some(why.to_owned());
+        Self { reason: EndReason::Policy, actor: "policy".to_owned(), why }
+    }
+
+    fn event(&self) -> Event {
+        match self.reason {
+            EndReason::Expired => Event::GrantExpired,
+            EndReason::Revoked | EndReason::Policy => Event::GrantRevoked,
+            EndReason::Dropped => Event::GrantDropped,
+        }
+    }
+}
+
+impl Engine {
+    /// Revokes what the order names.
+    ///
+    /// # Errors
+    /// [`Refusal`] when it names nothing that runs, more than one grant by an id, or no reason.
+    pub async fn revoke(&self, order: RevokeOrder, actor: &str) -> Result<Vec<Shown>, Refusal> {
+        let length = order.reason.chars().count();
+        if order.reason.trim().is_empty() || length > TEXT_LIMIT {
+            let text =
+                format!("a reason needs 1 to {TEXT_LIMIT} characters, this one has {length}");
+            return Err(Refusal::new(ErrorCode::Invalid, text));
+        }
+        let changing = self.changes.lock().await;
+        let ids = self.named_by(&order)?;
+        let policy = self.policy();
+        let ended = self.end(ids, &Ending::revoked(actor, &order.reason)).await;
+        drop(changing);
+        Ok(ended.iter().map(|grant| self.shown(&policy, grant)).collect())
+    }
+
+    fn named_by(&self, order: &RevokeOrder) -> Result<Vec<GrantId>, Refusal> {
+        let state = self.state();
+        let all = |keep: &dyn Fn(&Grant) -> bool| -> Vec<GrantId> {
+            state.index.iter().filter(|grant| keep(grant)).map(|grant| grant.id.clone()).collect()
+        };
+        match (&order.id, &order.user, &order.role, order.all) {
+            (Some(id), None, None, false) => match state.index.find(id) {
+                Ok(grant) => Ok(vec![grant.id.clone()]),
+                Err(NotOne::None) => Err(Refusal::new(
+                    ErrorCode::NoSuchId,
+                    format!("no running grant has the id {id}; stint list shows them"),
+                )),
+                Err(NotOne::Several(count)) => Err(Refusal::new(
+                    ErrorCode::NoSuchId,
+                    format!("{count} grants have ids that begin with {id}; type one more letter"),
+                )),
+            },
+            (None, Some(user), None, false) => Ok(all(&|grant| grant.user == *user)),
+            (None, None, Some(role), false) => {
+                let ids = all(&|grant| grant.role == *role);
+                if ids.is_empty() && !state.policy.roles.contains_key(role) {
+                    let text = format!("the policy has no role {role}; stint roles shows them");
+                    return Err(Refusal::new(ErrorCode::Invalid, text));
+                }
+                Ok(ids)
+            }
+            (None, None, None, true) => Ok(all(&|_| true)),
+            _ => Err(Refusal::new(
+                ErrorCode::Invalid,
+                "say which grants: by an id, by a user, by a role, or all of them",
+            )),
+        }
+    }
+
+    /// Ends these grants. The caller holds `changes`. The gate is closed when the first line is
+    /// done; the rest is tried again until it works, and is an alarm meanwhile.
+    pub(super) async fn end(&self, ids: Vec<GrantId>, ending: &Ending) -> Vec<Grant> {
+        let ended = self.close_gate(&ids, ending);
+        if ended.is_empty() {
+            return ended;
+        }
+        let mut writes = Vec::with_capacity(ended.len() * 2);
+        let mut entries = Vec::with_capacity(ended.len());
+        for grant in &ended {
+            let by = ending.why.as_deref().map(|why| format!(": {why}")).unwrap_or_default();
+            let text = format!(
+                "{} for {} {} by {}{by}",
+                grant.role, grant.user, ending.reason, ending.actor
+            );
+            let mut entry = self.about(ending.event(), grant, &ending.actor, text);
+            if ending.why.is_some() {
+                entry.reason.clone_from(&ending.why);
+            }
+            writes.push(Write::Grant(grant.clone()));
+            writes.push(Write::Record(entry.clone()));
+            entries.push(entry);
+        }
+        self.store_or_keep(writes).await;
+        for entry in &entries {
+            self.record.tell(entry);
+        }
+        self.enforce().await;
+        self.clear_tickets(&ended).await;
+        ended
+    }
+
+    fn close_gate(&self, ids: &[GrantId], ending: &Ending) -> Vec<Grant> {
+        let at = self.now().wall;
+        let mut state = self.state();
+        let mut ended = Vec::new();
+        for id in ids {
+            let Some(mut grant) = state.index.get(id).cloned() else { continue };
+            if grant.end(at, ending.reason) {
+                state.index.put(grant.clone());
+                ended.push(grant);
+            }
+        }
+        drop(state);
+        self.rearm.notify_one();
+        ended
+    }
+}

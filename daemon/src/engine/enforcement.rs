@@ -1,0 +1,262 @@
+//! Bringing the host to what the running grants say: what is desired is worked out here from
+//! values; the mechanisms bring it about on a thread of their own, where locks may be waited for.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, PoisonError};
+
+use stint_policy::Policy;
+use stint_proto::{Event, GrantId, GroupName, UserName};
+
+use super::Engine;
+use super::mechanisms::{Desired, Report, SudoGrant};
+use crate::clock::Moment;
+use crate::domain::grant::Grant;
+use crate::record::Entry;
+use crate::store::{Membership, StoreError, Write};
+
+/// Something that could not be brought about; it is tried again.
+#[derive(Clone, Debug)]
+pub(super) struct Failure {
+    /// What it is about.
+    pub(super) about: About,
+    /// One line: what, and why.
+    pub(super) text: String,
+}
+
+/// What a failure is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum About {
+    /// A membership that is to be given.
+    Giving(UserName, GroupName),
+    /// A membership that is to be taken back.
+    TakingBack(UserName, GroupName),
+    /// The sudo rule file.
+    SudoRules,
+    /// Somebody's tickets.
+    Tickets(UserName),
+    /// The state.
+    State,
+}
+
+impl Failure {
+    /// Whether a grant that has just begun is not whole because of it.
+    pub(super) fn concerns(&self, grant: &Grant) -> bool {
+        match &self.about {
+            About::Giving(user, _) => *user == grant.user,
+            About::SudoRules => true,
+            About::TakingBack(..) | About::Tickets(_) | About::State => false,
+        }
+    }
+
+    fn key(&self) -> String {
+        match &self.about {
+            About::Giving(user, group) => format!("give {user} {group}"),
+            About::TakingBack(user, group) => format!("take {user} {group}"),
+            About::SudoRules => "sudo rules".to_owned(),
+            About::Tickets(user) => format!("tickets {user}"),
+            About::State => "state".to_owned(),
+        }
+    }
+}
+
+impl Engine {
+    /// Brings the host to what is held now. The caller holds `changes`. Returns what could not be
+    /// done; it stands as an alarm and is tried again.
+    pub(super) async fn enforce(&self) -> Vec<Failure> {
+        let now = self.now();
+        let (desired, owned) = {
+            let state = self.state();
+            let holding = state.index.iter().filter(|grant| grant.holds(now));
+            (desired(&state.policy, &self.host, holding), state.owned.clone())
+        };
+        let mechanisms = Arc::clone(&self.mechanisms);
+        let store = self.store.clone();
+        let work = tokio::task::spawn_blocking(move || {
+            let mechanisms = mechanisms.lock().unwrap_or_else(PoisonError::into_inner);
+            mechanisms.bring_about(&desired, &owned, &store)
+        });
+        let report = match work.await {
+            Ok(report) => report,
+            Err(error) => Report::broken(&error.to_string()),
+        };
+        self.take_in(report, now)
+    }
+
+    /// Takes in what was done: memberships owned, events, alarms.
+    fn take_in(&self, report: Report, now: Moment) -> Vec<Failure> {
+        let Report { backend, added, removed, sudo_rules, mut failures } = report;
+        {
+            let mut state = self.state();
+            if let Some(backend) = backend {
+                state.backend = backend.as_str().to_owned();
+            }
+            for gone in &removed {
+                state.owned.remove(gone);
+            }
+            state.owned.extend(added.iter().cloned());
+        }
+        for membership in &added {
+            self.note_membership(Event::GroupAdded, membership, "is in");
+        }
+        for membership in &removed {
+            self.note_membership(Event::GroupRemoved, membership, "is no longer in");
+        }
+        if let Some(text) = sudo_rules {
+            self.record.note(Entry::new(now.wall, Event::SudoRuleWritten, text));
+        }
+        if !self.state().unsaved.is_empty() {
+            failures.push(Failure { about: About::State, text: unsaved_text() });
+        }
+        self.raise(&failures, now);
+        failures
+    }
+
+    fn note_membership(&self, event: Event, membership: &Membership, verb: &str) {
+        let Membership { user, group, backend } = membership;
+        let text = format!("{user} {verb} {group} ({})", backend.as_str());
+        let mut entry = Entry::new(self.now().wall, event, text);
+        entry.user = Some(user.to_string());
+        entry.group = Some(group.clone());
+        entry.grant = self.grant_giving(membership);
+        self.record.note(entry);
+    }
+
+    fn grant_giving(&self, membership: &Membership) -> Option<GrantId> {
+        let state = self.state();
+        let gives = |grant: &&Grant| {
+            grant.user == membership.user
+                && state
+                    .policy
+                    .roles
+                    .get(&grant.role)
+                    .is_some_and(|role| role.groups.contains(&membership.group))
+        };
+        state.index.iter().find(gives).map(|grant| grant.id.clone())
+    }
+
+    /// Sets the alarms to these failures and records those that are new.
+    fn raise(&self, failures: &[Failure], now: Moment) {
+        let standing = failures.iter().map(|failure| (failure.key(), failure.text.clone()));
+        let new = self.state().alarms.replace(standing.collect(), now);
+        for failure in failures.iter().filter(|failure| new.contains(&failure.text)) {
+            let event = match failure.about {
+                About::Giving(..) | About::TakingBack(..) => Event::GroupFailed,
+                About::SudoRules | About::Tickets(_) => Event::SudoRuleFailed,
+                About::State => Event::AuditGap,
+            };
+            let mut entry = Entry::new(now.wall, event, failure.text.clone());
+            if let About::Giving(user, group) | About::TakingBack(user, group) = &failure.about {
+                entry.user = Some(user.to_string());
+                entry.group = Some(group.clone());
+            }
+            self.record.note(entry);
+        }
+        self.rearm.notify_one();
+    }
+
+    /// Clears what sudo and sudo-rs remember of these holders, so that no ticket outlives a grant.
+    pub(super) async fn clear_tickets(&self, ended: &[Grant]) {
+        let holders: BTreeSet<_> =
+            ended.iter().map(|grant| (grant.user.clone(), grant.uid)).collect();
+        let mechanisms = Arc::clone(&self.mechanisms);
+        let work = tokio::task::spawn_blocking(move || {
+            mechanisms.lock().unwrap_or_else(PoisonError::into_inner).clear_tickets(&holders)
+        });
+        let failures = match work.await {
+            Ok(failures) => failures,
+            Err(error) => vec![Failure { about: About::SudoRules, text: error.to_string() }],
+        };
+        for failure in failures {
+            // No retry: the gate is shut, and a ticket alone opens nothing.
+            let mut entry = Entry::new(self.now().wall, Event::SudoRuleFailed, failure.text);
+            if let About::Tickets(user) = failure.about {
+                entry.user = Some(user.to_string());
+            }
+            self.record.note(entry);
+        }
+    }
+
+    /// Asks sudo's own checkers whether they can read every role's rules.
+    ///
+    /// # Errors
+    /// What a checker said, with the role.
+    pub(super) async fn try_sudo_rules(&self, policy: &Policy) -> Result<(), String> {
+        let rules: Vec<_> = policy
+            .roles_here(&self.host)
+            .filter(|role| !role.sudo.is_empty())
+            .map(|role| (role.at.to_string(), role.clone()))
+            .collect();
+        let mechanisms = Arc::clone(&self.mechanisms);
+        let work = tokio::task::spawn_blocking(move || {
+            let mechanisms = mechanisms.lock().unwrap_or_else(PoisonError::into_inner);
+            rules.iter().try_for_each(|(at, role)| {
+                mechanisms
+                    .try_rules(role)
+                    .map_err(|error| format!("{at}: roles.{}.sudo: {error}", role.name))
+            })
+        });
+        work.await.unwrap_or_else(|error| Err(error.to_string()))
+    }
+
+    /// Commits changes that must not be lost: what cannot be written now is kept, is an alarm, and
+    /// is tried again, before anything newer.
+    pub(super) async fn store_or_keep(&self, writes: Vec<Write>) {
+        let mut all = std::mem::take(&mut self.state().unsaved);
+        all.extend(writes);
+        if all.is_empty() {
+            return;
+        }
+        if let Err(error) = self.store.change(all.clone()).await {
+            self.state().unsaved = all;
+            self.alarm_state(&error);
+        }
+    }
+
+    /// Raises the alarm that the state cannot be written.
+    pub(super) fn alarm_state(&self, error: &StoreError) {
+        let failure = Failure { about: About::State, text: unsaved_text() };
+        let now = self.now();
+        if self.state().alarms.add(failure.key(), failure.text.clone(), now) {
+            eprintln!("stintd: {error}");
+            self.record.note(Entry::new(now.wall, Event::AuditGap, failure.text));
+        }
+        self.rearm.notify_one();
+    }
+
+    /// Notes the wall clock while grants run, so that a clock set back over a reboot is known.
+    pub fn note_time(&self) {
+        let running = self.state().index.iter().next().is_some();
+        if running {
+            self.store.note(Write::HighWater(self.now().wall));
+        }
+    }
+}
+
+fn unsaved_text() -> String {
+    "the state cannot be written (is its disk full?): what has ended stays ended, nothing new is \
+     granted"
+        .to_owned()
+}
+
+/// What the host should be like for these grants.
+fn desired<'a>(policy: &Policy, host: &str, holding: impl Iterator<Item = &'a Grant>) -> Desired {
+    let mut desired = Desired::default();
+    for grant in holding {
+        let role = policy.roles.get(&grant.role).filter(|role| role.on_host(host));
+        let Some(role) = role else { continue };
+        for group in &role.groups {
+            desired.memberships.insert((grant.user.clone(), group.clone()));
+        }
+        if !role.sudo.is_empty() {
+            desired.sudo.push(SudoGrant {
+                uid: grant.uid,
+                user: grant.user.clone(),
+                grant: grant.id.clone(),
+                expires_at: grant.deadline.wall,
+                role: role.clone(),
+            });
+        }
+    }
+    desired.backend = policy.backend;
+    desired
+}

@@ -1,0 +1,266 @@
+//! The mechanisms that change the host, put together: from what is desired and what is owned to
+//! what was done. Runs on a thread where waiting is allowed; decides nothing.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use stint_policy::{Backend as Asked, Role};
+use stint_proto::{GrantId, GroupName, Timestamp, Uid, UserName};
+
+use super::enforcement::{About, Failure};
+use crate::accounts;
+use crate::enforce::change::{Action, Change, Intend, Membership as Pair};
+use crate::enforce::group_files::Etc;
+use crate::enforce::groups::{GroupReport, Groups, choose};
+use crate::enforce::sudo_rule::{SudoEntry, SudoOutcome, SudoRules};
+use crate::enforce::tickets;
+use crate::enforce::userdb::Userdb;
+use crate::store::{Backend, Membership, Store, Write};
+
+/// What the host should be like.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Desired {
+    /// Who is in which group by a grant.
+    pub(super) memberships: BTreeSet<Pair>,
+    /// Whose role has sudo rules.
+    pub(super) sudo: Vec<SudoGrant>,
+    /// How memberships are given.
+    pub(super) backend: Asked,
+}
+
+/// A grant whose role has sudo rules.
+#[derive(Clone, Debug)]
+pub(super) struct SudoGrant {
+    pub(super) uid: Uid,
+    pub(super) user: UserName,
+    pub(super) grant: GrantId,
+    pub(super) expires_at: Timestamp,
+    pub(super) role: Role,
+}
+
+/// What was done.
+#[derive(Debug, Default)]
+pub(super) struct Report {
+    /// How memberships are given now.
+    pub(super) backend: Option<Backend>,
+    /// Given.
+    pub(super) added: Vec<Membership>,
+    /// Taken back.
+    pub(super) removed: Vec<Membership>,
+    /// What became of the sudo rule file, if it was changed.
+    pub(super) sudo_rules: Option<String>,
+    /// What could not be done.
+    pub(super) failures: Vec<Failure>,
+}
+
+impl Report {
+    /// Nothing was done, for this reason.
+    pub(super) fn broken(why: &str) -> Self {
+        let failure = Failure { about: About::SudoRules, text: format!("enforcement: {why}") };
+        Self { failures: vec![failure], ..Self::default() }
+    }
+}
+
+/// Everything of the host that grants change.
+#[derive(Debug)]
+pub struct Mechanisms {
+    files: Groups,
+    userdb: Groups,
+    sudo: SudoRules,
+    nsswitch: PathBuf,
+}
+
+impl Mechanisms {
+    /// Those of the host itself.
+    #[must_use]
+    pub fn of_host() -> Self {
+        Self {
+            files: Groups::Files(Etc::of_host()),
+            userdb: Groups::Userdb(Userdb::of_host()),
+            sudo: SudoRules::of_host(),
+            nsswitch: "/etc/nsswitch.conf".into(),
+        }
+    }
+
+    /// Brings the host to what is desired. What stint owns is made durable before it takes effect.
+    pub(super) fn bring_about(
+        &self,
+        desired: &Desired,
+        owned: &BTreeSet<Membership>,
+        store: &Store,
+    ) -> Report {
+        let mut report = Report::default();
+        self.bring_groups(desired, owned, store, &mut report);
+        self.bring_sudo(desired, &mut report);
+        report
+    }
+
+    fn bring_groups(
+        &self,
+        desired: &Desired,
+        owned: &BTreeSet<Membership>,
+        store: &Store,
+        report: &mut Report,
+    ) {
+        let nsswitch = std::fs::read_to_string(&self.nsswitch).unwrap_or_default();
+        let chosen = match choose(desired.backend, &nsswitch) {
+            Ok(Asked::Userdb) => Some(Backend::Userdb),
+            Ok(Asked::Files | Asked::Auto) => Some(Backend::Files),
+            Err(error) => {
+                report.failures.extend(desired.memberships.iter().map(|(user, group)| Failure {
+                    about: About::Giving(user.clone(), group.clone()),
+                    text: error.to_string(),
+                }));
+                None
+            }
+        };
+        report.backend = chosen;
+        // The backend that is not chosen only gives back what it still holds, and does so first:
+        // the other would take what it finds for standing.
+        let mut backends = [Backend::Files, Backend::Userdb];
+        backends.sort_by_key(|backend| chosen == Some(*backend));
+        for backend in backends {
+            let wanted = match chosen {
+                Some(chosen) if chosen == backend => desired.memberships.clone(),
+                _ => BTreeSet::new(),
+            };
+            let held: BTreeSet<Pair> = owned
+                .iter()
+                .filter(|membership| membership.backend == backend)
+                .map(|membership| (membership.user.clone(), membership.group.clone()))
+                .collect();
+            if wanted.is_empty() && held.is_empty() {
+                continue;
+            }
+            let groups = match backend {
+                Backend::Files => &self.files,
+                Backend::Userdb => &self.userdb,
+            };
+            let done = groups.bring_about(&wanted, &held, &mut intend(backend, store));
+            take_in(backend, done, store, report);
+        }
+    }
+
+    fn bring_sudo(&self, desired: &Desired, report: &mut Report) {
+        let entries: Vec<SudoEntry<'_>> = desired.sudo.iter().map(SudoGrant::entry).collect();
+        match self.sudo.bring_about(&entries) {
+            Ok(SudoOutcome::Unchanged) => {}
+            Ok(SudoOutcome::Written) => {
+                let count = entries.len();
+                report.sudo_rules = Some(format!("the sudo rules of {count} grants are in force"));
+            }
+            Ok(SudoOutcome::Removed) => {
+                report.sudo_rules = Some("no grant has sudo rules; the file is gone".to_owned());
+            }
+            Err(error) => {
+                report.failures.push(Failure { about: About::SudoRules, text: error.to_string() })
+            }
+        }
+    }
+
+    /// Clears what sudo, sudo-rs and doas remember of these people.
+    pub(super) fn clear_tickets(&self, holders: &BTreeSet<(UserName, Uid)>) -> Vec<Failure> {
+        holders
+            .iter()
+            .filter_map(|(user, uid)| {
+                let error = tickets::clear(user, *uid).err()?;
+                Some(Failure { about: About::Tickets(user.clone()), text: error.to_string() })
+            })
+            .collect()
+    }
+
+    /// Asks sudo's checkers whether they can read this role's rules.
+    ///
+    /// # Errors
+    /// What one of them said.
+    pub(super) fn try_rules(&self, role: &Role) -> Result<(), String> {
+        let user = "nobody".parse().map_err(|error: stint_proto::BadName| error.to_string())?;
+        let grant = "2222".parse().map_err(|error: stint_proto::BadName| error.to_string())?;
+        let sample = SudoGrant {
+            uid: Uid(65_534),
+            user,
+            grant,
+            expires_at: Timestamp::from_micros(0),
+            role: role.clone(),
+        };
+        self.sudo.check(&[sample.entry()]).map_err(|error| error.to_string())
+    }
+}
+
+impl SudoGrant {
+    fn entry(&self) -> SudoEntry<'_> {
+        SudoEntry {
+            uid: self.uid,
+            user: self.user.clone(),
+            grant: self.grant.clone(),
+            role: self.role.name.clone(),
+            expires_at: self.expires_at,
+            password: self.role.password,
+            record: self.role.record,
+            rules: &self.role.sudo,
+        }
+    }
+}
+
+fn owned_by(backend: Backend, (user, group): Pair) -> Membership {
+    Membership { user, group, backend }
+}
+
+/// Makes ownership durable before a membership takes effect: what is added here is stint's to take
+/// back, even if the daemon dies before it has seen that it worked.
+fn intend<'a>(backend: Backend, store: &'a Store) -> Box<Intend<'a>> {
+    Box::new(move |changes: &[Change]| {
+        let adds = changes.iter().filter(|change| change.action == Action::Add);
+        let writes: Vec<Write> =
+            adds.map(|change| Write::Owned(owned_by(backend, change.membership.clone()))).collect();
+        if writes.is_empty() {
+            return Ok(());
+        }
+        store.change_blocking(writes).map_err(|error| error.to_string())
+    })
+}
+
+fn take_in(backend: Backend, done: GroupReport, store: &Store, report: &mut Report) {
+    let GroupReport { added, removed, standing: _, failed } = done;
+    let gone: Vec<Write> =
+        removed.iter().map(|pair| Write::Disowned(owned_by(backend, pair.clone()))).collect();
+    if !gone.is_empty()
+        && let Err(error) = store.change_blocking(gone)
+    {
+        // Owned on paper, gone in truth: taking it back once more at the next start does no harm.
+        report.failures.push(Failure { about: About::State, text: error.to_string() });
+    }
+    for (user, group) in &added {
+        if let Some(text) = unseen(user, group) {
+            let about = About::Giving(user.clone(), group.clone());
+            report.failures.push(Failure { about, text });
+        }
+    }
+    report.added.extend(added.into_iter().map(|pair| owned_by(backend, pair)));
+    report.removed.extend(removed.into_iter().map(|pair| owned_by(backend, pair)));
+    report.failures.extend(failed.into_iter().map(|((user, group), action, why)| {
+        let (about, text) = match action {
+            Action::Add => (
+                About::Giving(user.clone(), group.clone()),
+                format!("{user} could not be put into {group}: {why}"),
+            ),
+            Action::Remove => (
+                About::TakingBack(user.clone(), group.clone()),
+                format!("{user} is still in {group}: {why}"),
+            ),
+        };
+        Failure { about, text }
+    }));
+}
+
+/// Asks the host itself whether a membership that was given is one; a line if not.
+fn unseen(user: &UserName, group: &GroupName) -> Option<String> {
+    match accounts::is_member(user, group) {
+        Ok(true) => None,
+        Ok(false) => Some(format!(
+            "{user} was put into {group}, but this host does not see it: look at group: in \
+             /etc/nsswitch.conf, and at caches such as nscd and sssd"
+        )),
+        Err(error) => Some(format!("{user} was put into {group}: {error}")),
+    }
+}

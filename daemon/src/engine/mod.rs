@@ -1,0 +1,147 @@
+//! What the daemon does: each use case takes values from the doors in `dbus/`, asks the rules,
+//! makes it durable, enforces it, records it.
+//!
+//! Two locks and their order: `changes` is held over a whole change, awaits included, so that
+//! changes come one after the other; `state` is held for a moment and never over an await. A check
+//! takes `state` alone, so no slow change stands before it.
+
+mod alarms;
+mod check;
+mod end;
+mod enforcement;
+mod give;
+mod lookups;
+mod mechanisms;
+mod policy;
+mod show;
+mod start;
+mod timer;
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::fs::File;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+pub use check::Peer;
+pub use lookups::Lookups;
+use nix::fcntl::Flock;
+pub use start::{Places, StartError};
+use stint_policy::Policy;
+use stint_proto::{ErrorCode, Event, Grant as Shown, Timestamp};
+use tokio::sync::Notify;
+
+use crate::clock::{Moment, SharedClock};
+use crate::domain::grant::Grant;
+use crate::domain::index::Index;
+use crate::record::{Entry, Record};
+use crate::store::{Membership, Store};
+pub use mechanisms::Mechanisms;
+
+/// Why something was not done. One message: what was wrong, and what would be right.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// Its kind.
+    pub code: ErrorCode,
+    /// The message.
+    pub message: String,
+}
+
+impl Refusal {
+    /// A refusal of this kind.
+    #[must_use]
+    pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
+        Self { code, message: message.into() }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Refusal {}
+
+impl From<crate::store::StoreError> for Refusal {
+    fn from(error: crate::store::StoreError) -> Self {
+        Self::new(ErrorCode::Failed, error.to_string())
+    }
+}
+
+/// Everything that changes while the daemon runs.
+struct State {
+    policy: Arc<Policy>,
+    index: Index,
+    owned: BTreeSet<Membership>,
+    alarms: alarms::Alarms,
+    policy_problem: Option<String>,
+    high_water: Timestamp,
+    backend: String,
+    unsaved: Vec<crate::store::Write>,
+}
+
+/// The daemon's heart. Shared by the doors, the timer and the signals.
+pub struct Engine {
+    clock: SharedClock,
+    host: String,
+    places: Places,
+    store: Store,
+    record: Record,
+    lookups: Lookups,
+    mechanisms: Arc<Mutex<Mechanisms>>,
+    changes: tokio::sync::Mutex<()>,
+    state: Mutex<State>,
+    rearm: Notify,
+    /// Held for as long as this lives: no second daemon may use the state.
+    _lock: Flock<File>,
+}
+
+impl Engine {
+    fn state(&self) -> MutexGuard<'_, State> {
+        // A panic under the lock cannot leave the state half changed: every change under it is a
+        // single assignment or an insertion.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn policy(&self) -> Arc<Policy> {
+        Arc::clone(&self.state().policy)
+    }
+
+    /// Now, on both clocks.
+    #[must_use]
+    pub fn now(&self) -> Moment {
+        self.clock.now()
+    }
+
+    /// This host's name, as the kernel has it.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    fn shown(&self, policy: &Policy, grant: &Grant) -> Shown {
+        let role = policy.roles.get(&grant.role).filter(|role| role.on_host(&self.host));
+        grant.shown(role)
+    }
+
+    /// An event about a grant.
+    fn about(&self, event: Event, grant: &Grant, actor: &str, message: String) -> Entry {
+        let mut entry = Entry::new(self.now().wall, event, message).about(&grant.user, grant.uid);
+        entry.role = Some(grant.role.clone());
+        entry.grant = Some(grant.id.clone());
+        entry.actor = Some(actor.to_owned());
+        entry.reason = Some(grant.reason.clone());
+        entry.ticket.clone_from(&grant.ticket);
+        entry
+    }
+
+    /// Ends the daemon's work in good order: what waits to be recorded is written.
+    pub fn close(&self) {
+        self.store.note(crate::store::Write::HighWater(self.now().wall));
+        let still_waiting = self.record.catch_up(self.now().wall);
+        if still_waiting {
+            eprintln!("stintd: the log was full at the end; the state holds every event");
+        }
+        self.store.close();
+    }
+}

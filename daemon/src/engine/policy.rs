@@ -1,0 +1,274 @@
+//! Loading the policy: at the start, on SIGHUP, on `stint reload`. A bad one never replaces a good
+//! one; what rested on what is gone ends.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use stint_hostfiles::read_policy;
+use stint_policy::{Accounts, HeldGrant, Loaded, Policy, Severity, SourceFile, parse};
+use stint_proto::{
+    ErrorCode, Event, Grant as Shown, GrantId, GroupName, POLICY_FILE, ReloadReport, Timestamp,
+    UserName,
+};
+
+use super::end::Ending;
+use super::give::names_user;
+use super::{Engine, Refusal};
+use crate::accounts;
+use crate::domain::deadline::Deadline;
+use crate::domain::grant::{Grant, Stage};
+use crate::record::Entry;
+use crate::store::Write;
+
+/// How long the account database may take over a whole policy.
+const LIMIT: Duration = Duration::from_secs(30);
+
+/// A policy that reads, with the text it was read from.
+pub(super) struct Candidate {
+    files: Vec<SourceFile>,
+    loaded: Loaded,
+}
+
+/// The host's own accounts, for names in the policy.
+struct HostAccounts;
+
+impl Accounts for HostAccounts {
+    fn group_exists(&self, group: &GroupName) -> bool {
+        // A database that does not answer is no reason to refuse a name.
+        accounts::group_exists(group).unwrap_or(true)
+    }
+
+    fn user_exists(&self, user: &UserName) -> bool {
+        accounts::by_name(user).map_or(true, |account| account.is_some())
+    }
+}
+
+/// Reads and judges the policy files.
+///
+/// # Errors
+/// Everything that is wrong with them, as text.
+pub(super) fn read(file: &Path, folder: &Path, host: &str) -> Result<Candidate, String> {
+    let files = read_policy(file, folder).map_err(|error| error.to_string())?;
+    judge(files, host)
+}
+
+/// Judges policy text.
+///
+/// # Errors
+/// Everything that is wrong with it, as text.
+pub(super) fn judge(files: Vec<SourceFile>, host: &str) -> Result<Candidate, String> {
+    match parse(&files, host, Some(&HostAccounts)) {
+        Ok(loaded) => Ok(Candidate { files, loaded }),
+        Err(found) => {
+            let errors = found.iter().filter(|found| found.is_error());
+            let lines: Vec<String> = errors.map(ToString::to_string).collect();
+            Err(lines.join("\n"))
+        }
+    }
+}
+
+impl Engine {
+    /// Loads the policy from its files and brings everything in line with it.
+    ///
+    /// # Errors
+    /// [`Refusal`] with everything that is wrong; the policy in force stays.
+    pub async fn reload(&self, actor: &str) -> Result<ReloadReport, Refusal> {
+        let changing = self.changes.lock().await;
+        let (file, folder, host) =
+            (self.places.policy_file.clone(), self.places.policy_dir.clone(), self.host.clone());
+        let read = self.lookups.ask(LIMIT, move || read(&file, &folder, &host)).await;
+        let candidate = match read {
+            Some(Ok(candidate)) => candidate,
+            Some(Err(problem)) => return Err(self.reject(problem, actor)),
+            None => {
+                let text = "the account database did not answer within 30 s".to_owned();
+                return Err(self.reject(text, actor));
+            }
+        };
+        if let Err(problem) = self.try_sudo_rules(&candidate.loaded.policy).await {
+            return Err(self.reject(problem, actor));
+        }
+        let report = self.take(candidate, actor).await?;
+        drop(changing);
+        Ok(report)
+    }
+
+    fn reject(&self, problem: String, actor: &str) -> Refusal {
+        let first = problem.lines().next().unwrap_or_default();
+        let mut entry = Entry::new(
+            self.now().wall,
+            Event::PolicyRejected,
+            format!("the policy was refused, the one before stays in force: {first}"),
+        );
+        entry.actor = Some(actor.to_owned());
+        self.record.note(entry);
+        self.state().policy_problem = Some(problem.clone());
+        Refusal::new(ErrorCode::PolicyRejected, problem)
+    }
+
+    /// Puts a policy in force. The caller holds `changes`.
+    async fn take(&self, candidate: Candidate, actor: &str) -> Result<ReloadReport, Refusal> {
+        let Candidate { files, loaded: Loaded { policy, warnings } } = candidate;
+        let policy = Arc::new(policy);
+        let roles = policy.roles_here(&self.host).count();
+        let text = format!("{roles} roles and {} held grants are in force", policy.grants.len());
+        let mut entry = Entry::new(self.now().wall, Event::PolicyLoaded, text);
+        entry.actor = Some(actor.to_owned());
+        self.store.change(vec![Write::PolicyInForce(files), Write::Record(entry.clone())]).await?;
+        {
+            let mut state = self.state();
+            state.policy = Arc::clone(&policy);
+            state.policy_problem = None;
+        }
+        self.record.tell(&entry);
+        let (granted, mut notes) = self.hold_from_policy(&policy).await;
+        let ended = self.end_what_rested_on_nothing(&policy).await;
+        self.enforce().await;
+        let odd = warnings.iter().filter(|found| found.severity == Severity::Warning);
+        notes.extend(odd.map(|found| found.headline()));
+        notes.extend(
+            policy
+                .past_grants(self.now().wall)
+                .map(|entry| format!("{}: this grant of {} is over already", entry.at, entry.user)),
+        );
+        let shown = |grants: &[Grant]| -> Vec<Shown> {
+            grants.iter().map(|grant| self.shown(&policy, grant)).collect()
+        };
+        Ok(ReloadReport {
+            roles: u32::try_from(roles).unwrap_or(u32::MAX),
+            granted: shown(&granted),
+            ended: shown(&ended),
+            warnings: notes,
+            gate_mode: policy.gate.mode.to_string(),
+        })
+    }
+
+    /// Ends grants whose role or entry is gone. The caller holds `changes`.
+    async fn end_what_rested_on_nothing(&self, policy: &Policy) -> Vec<Grant> {
+        let keys: BTreeSet<String> = policy.grants.iter().map(HeldGrant::key).collect();
+        let here = |grant: &Grant| {
+            policy.roles.get(&grant.role).is_some_and(|role| role.on_host(&self.host))
+        };
+        let (roleless, keyless): (Vec<GrantId>, Vec<GrantId>) = {
+            let state = self.state();
+            let roleless = state.index.iter().filter(|grant| !here(grant));
+            let keyless = state.index.iter().filter(|grant| {
+                here(grant) && grant.policy_key.as_ref().is_some_and(|key| !keys.contains(key))
+            });
+            (roleless.map(|g| g.id.clone()).collect(), keyless.map(|g| g.id.clone()).collect())
+        };
+        let mut ended =
+            self.end(roleless, &Ending::policy("its role is no longer in the policy")).await;
+        let why = "its entry is no longer in the policy";
+        ended.extend(self.end(keyless, &Ending::policy(why)).await);
+        ended
+    }
+
+    /// Gives what `[[grants]]` says and is not held yet. The caller holds `changes` and enforces
+    /// afterwards. Returns what began, and a line for each entry that could not.
+    async fn hold_from_policy(&self, policy: &Policy) -> (Vec<Grant>, Vec<String>) {
+        let mut given = Vec::new();
+        let mut notes = Vec::new();
+        for entry in self.entries_to_hold(policy).await {
+            match self.hold(policy, &entry).await {
+                Ok(grant) => given.push(grant),
+                Err(problem) => notes.push(format!("{}: {problem}", entry.at)),
+            }
+        }
+        self.rearm.notify_one();
+        (given, notes)
+    }
+
+    /// Entries that are not over, not held, and were not revoked while they stood.
+    async fn entries_to_hold(&self, policy: &Policy) -> Vec<HeldGrant> {
+        let now = self.now();
+        // Where the state cannot be read, nothing is given: it could have been revoked.
+        let Ok(revoked) = self.store.revoked_policy_keys().await else { return Vec::new() };
+        let state = self.state();
+        let held: BTreeMap<&str, &Grant> = state
+            .index
+            .iter()
+            .filter_map(|grant| grant.policy_key.as_deref().map(|key| (key, grant)))
+            .collect();
+        let here = |entry: &HeldGrant| {
+            policy.roles.get(&entry.role).is_some_and(|role| role.on_host(&self.host))
+        };
+        policy
+            .grants
+            .iter()
+            .filter(|entry| here(entry) && entry.until > now.wall)
+            .filter(|entry| !held.contains_key(entry.key().as_str()))
+            .filter(|entry| !revoked.contains(&entry.key()))
+            .cloned()
+            .collect()
+    }
+
+    async fn hold(&self, policy: &Policy, entry: &HeldGrant) -> Result<Grant, String> {
+        let (user, named) = (entry.user.clone(), names_user(policy, &entry.role, &entry.user));
+        let account = self
+            .lookups
+            .ask(LIMIT, move || accounts::resolve_for_grant(&user, named))
+            .await
+            .ok_or("the account database did not answer")?
+            .map_err(|error| error.to_string())?;
+        let id = self.new_id().await.map_err(|refusal| refusal.message)?;
+        let now = self.now();
+        let trusted = self.trusted_wall(now.wall);
+        let deadline = Deadline::from_wall(entry.until, now, trusted);
+        let mut grant = Grant::from_policy(id, account.uid, entry, deadline);
+        if grant.should_start(now) {
+            grant.activate(now);
+        }
+        let event = match grant.stage {
+            Stage::Active => Event::GrantActivated,
+            Stage::Scheduled | Stage::Ended { .. } => Event::GrantScheduled,
+        };
+        let text = format!(
+            "{} for {} until {}, held from the policy",
+            grant.role, grant.user, entry.until
+        );
+        let told = self.about(event, &grant, "policy", text);
+        self.store
+            .change(vec![Write::Grant(grant.clone()), Write::Record(told.clone())])
+            .await
+            .map_err(|error| error.to_string())?;
+        self.state().index.put(grant.clone());
+        self.record.tell(&told);
+        Ok(grant)
+    }
+
+    /// The latest wall clock there was, as far as is known.
+    fn trusted_wall(&self, wall: Timestamp) -> Timestamp {
+        self.state().high_water.max(wall)
+    }
+
+    /// At the start: the policy on disk if it is good, else the last good one. Then everything is
+    /// brought in line with it, before the first answer.
+    pub(super) async fn first_policy(&self, last_good: Vec<SourceFile>) {
+        let Err(refusal) = self.reload("stintd").await else { return };
+        eprintln!("stintd: {refusal}");
+        let host = self.host.clone();
+        let judged = self.lookups.ask(LIMIT, move || judge(last_good, &host)).await;
+        let changing = self.changes.lock().await;
+        match judged {
+            Some(Ok(candidate)) if !candidate.files.is_empty() => {
+                let problem = self.state().policy_problem.take();
+                match self.take(candidate, "stintd").await {
+                    Ok(_) => eprintln!("stintd: the last good policy is in force instead"),
+                    Err(error) => eprintln!("stintd: the last good policy: {error}"),
+                }
+                self.state().policy_problem = problem;
+            }
+            _ => {
+                eprintln!(
+                    "stintd: there is no good policy, so no role exists and every gate is shut; \
+                     mend {POLICY_FILE} and type: stint reload"
+                );
+                self.enforce().await;
+            }
+        }
+        drop(changing);
+    }
+}

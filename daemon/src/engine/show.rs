@@ -1,0 +1,205 @@
+//! What is shown: lists, status, roles, explanations, health. Changes nothing.
+
+use std::time::Duration;
+
+use stint_policy::explain::{Held, explain};
+use stint_policy::{Role, Subject as PolicySubject};
+use stint_proto::{
+    ErrorCode, Explain, Explanation, Grant as Shown, Health, ListFilter, RoleSummary,
+    SUDO_SERVICES, ServiceName, Status, Uid, UserName,
+};
+
+use super::{Engine, Refusal};
+use crate::accounts;
+
+/// How long the account database may take to say who somebody is.
+const LIMIT: Duration = Duration::from_secs(5);
+
+impl Engine {
+    /// The grants that fit the filter, of everybody, or of `only` alone.
+    ///
+    /// # Errors
+    /// [`Refusal`] when the state cannot be read.
+    pub async fn list(
+        &self,
+        filter: &ListFilter,
+        only: Option<&UserName>,
+    ) -> Result<Vec<Shown>, Refusal> {
+        let policy = self.policy();
+        let user = only.or(filter.user.as_ref());
+        let fits = |grant: &crate::domain::grant::Grant| {
+            user.is_none_or(|user| grant.user == *user)
+                && filter.role.as_ref().is_none_or(|role| grant.role == *role)
+        };
+        let mut shown: Vec<Shown> = if filter.ended {
+            let ended = self.store.ended(user.cloned(), filter.role.clone()).await?;
+            ended.iter().map(|stored| self.shown(&policy, &stored.grant)).collect()
+        } else {
+            Vec::new()
+        };
+        let state = self.state();
+        let mut running: Vec<Shown> = state
+            .index
+            .iter()
+            .filter(|grant| fits(grant))
+            .map(|g| self.shown(&policy, g))
+            .collect();
+        drop(state);
+        running.sort_by_key(|grant| grant.starts_at);
+        shown.append(&mut running);
+        Ok(shown)
+    }
+
+    /// How things stand for this caller.
+    ///
+    /// # Errors
+    /// [`Refusal`] when the state cannot be read.
+    pub async fn status(&self, uid: Uid) -> Result<Status, Refusal> {
+        let user = self.name_of(uid).await;
+        let grants = match &user {
+            Some(user) => self.list(&ListFilter::default(), Some(user)).await?,
+            None => Vec::new(),
+        };
+        let eligible = match &user {
+            Some(user) => self.roles(uid, Some(user)).await.into_iter(),
+            None => Vec::new().into_iter(),
+        };
+        let eligible = eligible.filter(|role| role.eligible).map(|role| role.name).collect();
+        let state = self.state();
+        let root = uid == Uid::ROOT;
+        Ok(Status {
+            host: self.host.clone(),
+            user,
+            grants,
+            eligible,
+            gate_mode: state.policy.gate.mode.to_string(),
+            alarms: if root { state.alarms.shown() } else { Vec::new() },
+            policy_problem: state.policy_problem.clone().filter(|_| root),
+        })
+    }
+
+    /// The roles of this host, and for which the caller is eligible.
+    pub async fn roles(&self, uid: Uid, user: Option<&UserName>) -> Vec<RoleSummary> {
+        let policy = self.policy();
+        let groups = match user {
+            Some(user) => self.standing_groups(user, LIMIT).await,
+            None => std::collections::BTreeSet::new(),
+        };
+        let eligible = |role: &Role| {
+            user.is_some_and(|user| {
+                policy.eligible_by(role, PolicySubject { user, uid, groups: &groups }).is_some()
+            })
+        };
+        policy
+            .roles_here(&self.host)
+            .map(|role| RoleSummary {
+                name: role.name.clone(),
+                description: role.description.clone(),
+                services: role.services.iter().cloned().collect(),
+                groups: role.groups.clone(),
+                sudo: role.sudo_lines(),
+                max_duration: role.max_duration,
+                default_duration: role.default_duration,
+                approvals: role.approvals,
+                eligible: eligible(role),
+            })
+            .collect()
+    }
+
+    /// Why the gate would let somebody in, or not.
+    ///
+    /// # Errors
+    /// [`Refusal`] when there is no such account.
+    pub async fn explain(&self, asked: Explain, caller: Uid) -> Result<Explanation, Refusal> {
+        let (user, uid) = match asked.user {
+            Some(user) => self.uid_of(user).await?,
+            None => match self.name_of(caller).await {
+                Some(user) => (user, caller),
+                None => {
+                    let text = format!("no account of this host has the number {caller}");
+                    return Err(Refusal::new(ErrorCode::Invalid, text));
+                }
+            },
+        };
+        let service = match asked.service {
+            Some(service) => service,
+            None => default_service()?,
+        };
+        let now = self.now();
+        let at = asked.at.unwrap_or(now.wall);
+        let groups = self.standing_groups(&user, LIMIT).await;
+        let policy = self.policy();
+        let held: Vec<Held> = {
+            let state = self.state();
+            let grants = state.index.of_uid(uid);
+            grants
+                .filter(|grant| grant.user == user && !grant.is_due(now))
+                .map(|grant| Held {
+                    id: grant.id.clone(),
+                    role: grant.role.clone(),
+                    starts_at: grant.starts_at,
+                    expires_at: grant.deadline.wall,
+                })
+                .collect()
+        };
+        let subject = PolicySubject { user: &user, uid, groups: &groups };
+        let explained = explain(&policy, &self.host, subject, &service, &held, at);
+        let (verdict, because) = (explained.verdict, explained.because);
+        Ok(Explanation { user, service, at, verdict, because })
+    }
+
+    /// How the daemon itself is.
+    #[must_use]
+    pub fn health(&self) -> Health {
+        let now = self.now();
+        let (kind, lost_events) = self.record.health();
+        let state = self.state();
+        let active = state.index.iter().filter(|grant| grant.holds(now)).count();
+        let groups: std::collections::BTreeSet<_> =
+            state.policy.roles_here(&self.host).flat_map(|role| role.groups.clone()).collect();
+        Health {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            wall: now.wall,
+            boot: now.boot,
+            high_water: state.high_water.max(now.wall),
+            backend: state.backend.clone(),
+            gate_mode: state.policy.gate.mode.to_string(),
+            active: u32::try_from(active).unwrap_or(u32::MAX),
+            alarms: state.alarms.shown(),
+            policy_problem: state.policy_problem.clone(),
+            exempt: state.policy.gate.exempt.iter().map(ToString::to_string).collect(),
+            groups: groups.into_iter().collect(),
+            record: kind.as_str().to_owned(),
+            lost_events,
+            uid: Uid(nix::unistd::geteuid().as_raw()),
+        }
+    }
+
+    /// The name of this number, if it has one that stint can say.
+    pub async fn name_of(&self, uid: Uid) -> Option<UserName> {
+        let found = self.lookups.ask(LIMIT, move || accounts::by_uid(uid)).await;
+        found.and_then(Result::ok).flatten().map(|account| account.name)
+    }
+
+    async fn uid_of(&self, user: UserName) -> Result<(UserName, Uid), Refusal> {
+        let asked = user.clone();
+        let refuse = |code, text| Err(Refusal::new(code, text));
+        match self.lookups.ask(LIMIT, move || accounts::by_name(&asked)).await {
+            Some(Ok(Some(account))) => Ok((user, account.uid)),
+            Some(Ok(None)) => {
+                refuse(ErrorCode::Invalid, format!("there is no account \"{user}\" on this host"))
+            }
+            Some(Err(error)) => refuse(ErrorCode::Failed, error.to_string()),
+            None => refuse(
+                ErrorCode::Failed,
+                format!("the account database did not say in time who {user} is; try again"),
+            ),
+        }
+    }
+}
+
+fn default_service() -> Result<ServiceName, Refusal> {
+    let [sudo, _] = SUDO_SERVICES;
+    sudo.parse()
+        .map_err(|error: stint_proto::BadName| Refusal::new(ErrorCode::Failed, error.to_string()))
+}

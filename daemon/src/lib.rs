@@ -1,0 +1,12 @@
+//! stintd: holds the grants of this host, answers the gate, and gives and takes back what a grant
+//! confers. The one place where decisions are made; the module and the command only ask.
+#![forbid(unsafe_code)]
+
+pub mod accounts;
+pub mod clock;
+pub mod dbus;
+pub mod domain;
+pub mod enforce;
+pub mod engine;
+pub mod record;
+pub mod store;

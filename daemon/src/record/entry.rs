@@ -1,0 +1,164 @@
+//! One event of the record, as a value: what happened, to whom, by whom, and one line for people.
+
+use stint_policy::text::is_harmless;
+use stint_proto::{
+    Decision, Event, GrantId, GroupName, RoleName, TEXT_LIMIT, Timestamp, Uid, UserName,
+};
+
+/// One event. Fields that do not apply stay `None` and are left out of the record.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// When.
+    pub at: Timestamp,
+    /// What.
+    pub event: Event,
+    /// What it decided.
+    pub decision: Option<Decision>,
+    /// To whom, by name as it was said; escaped where it is written.
+    pub user: Option<String>,
+    /// To whom, by number as the kernel says.
+    pub uid: Option<Uid>,
+    /// Which role.
+    pub role: Option<RoleName>,
+    /// Which grant.
+    pub grant: Option<GrantId>,
+    /// Which group.
+    pub group: Option<GroupName>,
+    /// By whom.
+    pub actor: Option<String>,
+    /// At which door.
+    pub service: Option<String>,
+    /// What for, as typed.
+    pub reason: Option<String>,
+    /// The ticket it refers to, as typed.
+    pub ticket: Option<String>,
+    /// One line for people.
+    pub message: String,
+}
+
+/// How loud an event is (`PRIORITY`, as syslog(3) counts).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Priority {
+    /// Something could not be done and is being tried again.
+    Error = 3,
+    /// Somebody was refused.
+    Warning = 4,
+    /// A privilege came or went.
+    Notice = 5,
+    /// The usual.
+    Info = 6,
+}
+
+impl Entry {
+    /// An event with nothing but its line.
+    #[must_use]
+    pub fn new(at: Timestamp, event: Event, message: String) -> Self {
+        Self {
+            at,
+            event,
+            decision: None,
+            user: None,
+            uid: None,
+            role: None,
+            grant: None,
+            group: None,
+            actor: None,
+            service: None,
+            reason: None,
+            ticket: None,
+            message,
+        }
+    }
+
+    /// About this account.
+    #[must_use]
+    pub fn about(mut self, user: &UserName, uid: Uid) -> Self {
+        self.user = Some(user.to_string());
+        self.uid = Some(uid);
+        self
+    }
+
+    /// How loud it is.
+    #[must_use]
+    pub fn priority(&self) -> Priority {
+        match self.event {
+            Event::GroupFailed
+            | Event::SudoRuleFailed
+            | Event::PolicyRejected
+            | Event::AuditGap => Priority::Error,
+            Event::CheckDenied | Event::ClockStepped | Event::GroupDrift => Priority::Warning,
+            Event::CheckAllowed | Event::SessionOpened | Event::SessionClosed => Priority::Info,
+            _ => Priority::Notice,
+        }
+    }
+
+    /// The fields under the names that the journal, syslog and the state share, each value escaped
+    /// and capped: whatever people typed, one event stays one harmless record.
+    #[must_use]
+    pub fn fields(&self) -> Vec<(&'static str, String)> {
+        let mut fields = vec![("STINT_EVENT", self.event.as_str().to_owned())];
+        let mut put = |name, value: Option<String>| {
+            if let Some(value) = value {
+                fields.push((name, harmless(&value)));
+            }
+        };
+        put("STINT_DECISION", self.decision.map(|decision| decision.as_str().to_owned()));
+        put("STINT_USER", self.user.clone());
+        put("STINT_UID", self.uid.map(|uid| uid.to_string()));
+        put("STINT_ROLE", self.role.as_ref().map(ToString::to_string));
+        put("STINT_GRANT", self.grant.as_ref().map(ToString::to_string));
+        put("STINT_GROUP", self.group.as_ref().map(ToString::to_string));
+        put("STINT_ACTOR", self.actor.clone());
+        put("STINT_SERVICE", self.service.clone());
+        put("STINT_REASON", self.reason.clone());
+        put("STINT_TICKET", self.ticket.clone());
+        fields
+    }
+}
+
+/// The text with everything taken out that could forge a record or move a terminal's cursor:
+/// control characters, line ends of every kind, and marks that turn the direction of writing are
+/// escaped (`\u{202e}`); what is longer than [`TEXT_LIMIT`] characters is cut, and says so.
+#[must_use]
+pub fn harmless(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for (count, letter) in text.chars().enumerate() {
+        if count == TEXT_LIMIT {
+            out.push_str("… (cut)");
+            break;
+        }
+        if !is_harmless(letter) {
+            out.extend(letter.escape_unicode());
+        } else if letter == '\\' {
+            out.push_str("\\\\");
+        } else {
+            out.push(letter);
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hostile_text_becomes_one_harmless_line() {
+        let hostile = "a\nSTINT_EVENT=check.allowed\r\u{1b}[2J\u{202e}b\u{2028}c\u{85}d\0";
+        let text = harmless(hostile);
+        assert!(text.chars().all(is_harmless), "{text:?}");
+        assert!(text.starts_with("a\\u{a}STINT_EVENT"));
+    }
+
+    #[test]
+    fn an_escape_cannot_be_forged() {
+        assert_ne!(harmless("\\u{a}"), harmless("\n"));
+    }
+
+    #[test]
+    fn long_text_is_cut_and_says_so() {
+        let text = harmless(&"x".repeat(65_536));
+        assert!(text.ends_with("… (cut)") && text.chars().count() < TEXT_LIMIT + 10);
+    }
+}

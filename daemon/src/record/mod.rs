@@ -1,0 +1,72 @@
+//! The record: every decision is one event, in the system's log before its answer, and in the
+//! state. This room writes; what an event means is decided where it happens.
+
+mod entry;
+mod journal;
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+pub use entry::{Entry, Priority, harmless};
+pub use journal::{Journal, Kind};
+use stint_proto::{Event, Timestamp};
+
+use crate::store::{Store, Write};
+
+/// Where events go. Cheap to clone; never waits.
+#[derive(Clone)]
+pub struct Record {
+    journal: Arc<Mutex<Journal>>,
+    store: Store,
+}
+
+impl Record {
+    /// Records to this log and this state.
+    #[must_use]
+    pub fn new(journal: Journal, store: Store) -> Self {
+        Self { journal: Arc::new(Mutex::new(journal)), store }
+    }
+
+    /// Records an event that changes nothing by itself: in the log at once, in the state with the
+    /// next batch, within 100 ms.
+    pub fn note(&self, entry: Entry) {
+        self.tell(&entry);
+        self.store.note(Write::Record(entry));
+    }
+
+    /// Tells the log of an event that the state holds already, with the change it is about.
+    pub fn tell(&self, entry: &Entry) {
+        let gap = {
+            let mut journal = self.journal.lock().unwrap_or_else(PoisonError::into_inner);
+            journal.write(entry);
+            journal.take_gap()
+        };
+        self.report_gap(gap, entry.at);
+    }
+
+    /// Sends what waits for room in the log. `true` while something still waits.
+    #[must_use]
+    pub fn catch_up(&self, now: Timestamp) -> bool {
+        let (gap, behind) = {
+            let mut journal = self.journal.lock().unwrap_or_else(PoisonError::into_inner);
+            journal.flush();
+            (journal.take_gap(), journal.is_behind())
+        };
+        self.report_gap(gap, now);
+        behind
+    }
+
+    fn report_gap(&self, gap: Option<u64>, at: Timestamp) {
+        let Some(lost) = gap else { return };
+        let text = format!("{lost} events could not be delivered to the system's log");
+        let entry = Entry::new(at, Event::AuditGap, text);
+        self.journal.lock().unwrap_or_else(PoisonError::into_inner).write(&entry);
+        self.store.note(Write::Record(entry));
+    }
+
+    /// Which log there is, and how many events it never got; the state's losses are added.
+    #[must_use]
+    pub fn health(&self) -> (Kind, u64) {
+        let journal = self.journal.lock().unwrap_or_else(PoisonError::into_inner);
+        (journal.kind(), journal.lost().saturating_add(self.store.lost()))
+    }
+}

@@ -1,0 +1,317 @@
+//! The state: one SQLite file, one thread that owns it.
+//!
+//! What changes a grant is committed, and on the disk (synchronous=FULL), before [`Store::change`]
+//! returns. What is only told is written with the next batch, at most 50 ms later. No rule lives
+//! here.
+
+mod rows;
+mod schema;
+mod writer;
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc;
+
+pub use rows::StoredGrant;
+use rusqlite::Connection;
+use stint_policy::SourceFile;
+use stint_proto::{GrantId, GroupName, RoleName, Timestamp, Uid, UserName};
+use tokio::sync::oneshot;
+
+use crate::domain::grant::Grant;
+use crate::record::Entry;
+
+/// How a membership was given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Backend {
+    /// /etc/group and /etc/gshadow.
+    Files,
+    /// A drop-in of nss-systemd.
+    Userdb,
+}
+
+impl Backend {
+    /// The word for it in the policy and in the state.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Files => "files",
+            Self::Userdb => "userdb",
+        }
+    }
+
+    /// The backend of this word.
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Self> {
+        [Self::Files, Self::Userdb].into_iter().find(|backend| backend.as_str() == word)
+    }
+}
+
+/// A membership that stint itself has given.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Membership {
+    /// Who.
+    pub user: UserName,
+    /// In which group.
+    pub group: GroupName,
+    /// By which backend.
+    pub backend: Backend,
+}
+
+/// A session that the module has reported.
+#[derive(Clone, Debug)]
+pub struct Session {
+    /// Its id, known to the module alone.
+    pub id: String,
+    /// The grant it runs under, if one opened the door.
+    pub grant: Option<GrantId>,
+    /// Whose.
+    pub user: String,
+    /// Whose, by number.
+    pub uid: Uid,
+    /// Through which door.
+    pub service: String,
+    /// On which terminal.
+    pub tty: String,
+    /// Since when.
+    pub opened_at: Timestamp,
+}
+
+/// One change to the state.
+#[derive(Clone, Debug)]
+pub enum Write {
+    /// A grant, new or in a new stage. What has ended cannot be written again.
+    Grant(Grant),
+    /// stint is about to give this membership.
+    Owned(Membership),
+    /// stint has taken it back, or found that it is standing.
+    Disowned(Membership),
+    /// An event.
+    Record(Entry),
+    /// The wall clock was seen here.
+    HighWater(Timestamp),
+    /// This policy is in force now.
+    PolicyInForce(Vec<SourceFile>),
+    /// A session began.
+    SessionOpened(Session),
+    /// A session ended.
+    SessionClosed(String),
+}
+
+/// What went wrong with the state.
+#[derive(Debug)]
+pub enum StoreError {
+    /// SQLite said so.
+    Sqlite(rusqlite::Error),
+    /// The file is damaged.
+    Damaged {
+        /// Which file.
+        path: PathBuf,
+        /// The first thing that `quick_check` found.
+        found: String,
+    },
+    /// A later version of stint wrote it.
+    TooNew {
+        /// Which file.
+        path: PathBuf,
+        /// Its version.
+        version: i64,
+    },
+    /// The thread that owns it is gone.
+    Closed,
+}
+
+impl fmt::Display for StoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sqlite(error) => write!(f, "the state could not be written or read: {error}"),
+            Self::Damaged { path, found } => write!(
+                f,
+                "{} is damaged ({found}): nobody is let in on it. Stop stintd, put a copy back or \
+                 move the file away, and start it again",
+                path.display()
+            ),
+            Self::TooNew { path, version } => write!(
+                f,
+                "{} was written by a later stint (its version is {version}, this one knows {}): \
+                 install that version again",
+                path.display(),
+                schema::VERSION
+            ),
+            Self::Closed => f.write_str("the state is closed"),
+        }
+    }
+}
+
+impl std::error::Error for StoreError {}
+
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Sqlite(error)
+    }
+}
+
+/// What the state holds at the start.
+pub struct Loaded {
+    /// Every grant that is scheduled or active.
+    pub grants: Vec<StoredGrant>,
+    /// What stint has added and not yet taken back.
+    pub memberships: Vec<Membership>,
+    /// The text of the policy that was in force last; empty on a new host.
+    pub policy: Vec<SourceFile>,
+    /// The latest wall clock ever recorded.
+    pub high_water: Timestamp,
+}
+
+type Query = Box<dyn FnOnce(&Connection) + Send>;
+type Reply = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
+
+enum Job {
+    Note(Write),
+    Change(Vec<Write>, Reply),
+    Query(Query),
+    Stop(mpsc::Sender<()>),
+}
+
+/// A handle on the state; cheap to clone.
+#[derive(Clone)]
+pub struct Store {
+    jobs: mpsc::Sender<Job>,
+    lost: Arc<AtomicU64>,
+    boot_id: Arc<str>,
+}
+
+impl Store {
+    /// Opens the state, makes it if there is none, checks it whole and migrates it.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be opened, is damaged, or was written by a later version.
+    pub fn open(path: &Path, boot_id: &str) -> Result<(Self, Loaded), StoreError> {
+        let mut connection = Connection::open(path)?;
+        connection.busy_timeout(std::time::Duration::from_secs(5))?;
+        let damaged = |found: String| StoreError::Damaged { path: path.to_owned(), found };
+        let verdict: String = connection
+            .query_row("PRAGMA quick_check(1)", [], |row| row.get(0))
+            .map_err(|error| damaged(error.to_string()))?;
+        if verdict != "ok" {
+            return Err(damaged(verdict));
+        }
+        connection.pragma_update(None, "journal_mode", "WAL")?;
+        connection.pragma_update(None, "synchronous", "FULL")?;
+        connection.pragma_update(None, "foreign_keys", true)?;
+        connection.pragma_update(None, "trusted_schema", false)?;
+        connection.pragma_update(None, "cache_size", -1_024)?;
+        schema::migrate(&mut connection).map_err(|error| match error {
+            Ok(version) => StoreError::TooNew { path: path.to_owned(), version },
+            Err(error) => StoreError::Sqlite(error),
+        })?;
+        let loaded = Loaded {
+            grants: rows::grants(&connection, "state <> 'ended'", &[])?,
+            memberships: rows::memberships(&connection)?,
+            policy: rows::policy_in_force(&connection)?,
+            high_water: rows::high_water(&connection)?,
+        };
+        let (jobs, queue) = mpsc::channel();
+        let lost = Arc::new(AtomicU64::new(0));
+        writer::spawn(connection, queue, Arc::clone(&lost), boot_id.to_owned())?;
+        Ok((Self { jobs, lost, boot_id: boot_id.into() }, loaded))
+    }
+
+    /// Commits these changes together; they are on the disk when this returns.
+    ///
+    /// # Errors
+    /// [`StoreError`]; then none of them is there.
+    pub async fn change(&self, writes: Vec<Write>) -> Result<(), StoreError> {
+        let (tell, told) = oneshot::channel();
+        let reply: Reply = Box::new(move |result| drop(tell.send(result)));
+        self.jobs.send(Job::Change(writes, reply)).map_err(|_| StoreError::Closed)?;
+        told.await.map_err(|_| StoreError::Closed)?
+    }
+
+    /// The same, for the thread that changes files and must not go on before it is durable.
+    ///
+    /// # Errors
+    /// As [`Store::change`].
+    pub fn change_blocking(&self, writes: Vec<Write>) -> Result<(), StoreError> {
+        let (tell, told) = mpsc::channel();
+        let reply: Reply = Box::new(move |result| drop(tell.send(result)));
+        self.jobs.send(Job::Change(writes, reply)).map_err(|_| StoreError::Closed)?;
+        told.recv().map_err(|_| StoreError::Closed)?
+    }
+
+    /// Writes this with the next batch. What cannot be written in the end is counted.
+    pub fn note(&self, write: Write) {
+        if self.jobs.send(Job::Note(write)).is_err() {
+            self.lost.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Events that could not be written since the start.
+    #[must_use]
+    pub fn lost(&self) -> u64 {
+        self.lost.load(Ordering::Relaxed)
+    }
+
+    /// Grants that have ended, of this user and role where given.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the state cannot be read.
+    pub async fn ended(
+        &self,
+        user: Option<UserName>,
+        role: Option<RoleName>,
+    ) -> Result<Vec<StoredGrant>, StoreError> {
+        self.query(move |connection| rows::listed(connection, user.as_ref(), role.as_ref())).await
+    }
+
+    /// The session of this id, if it is of this boot and still open.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the state cannot be read.
+    pub async fn session(&self, id: String) -> Result<Option<Session>, StoreError> {
+        let boot_id = Arc::clone(&self.boot_id);
+        self.query(move |connection| rows::session(connection, &boot_id, &id)).await
+    }
+
+    /// The entries of `[[grants]]` that somebody ended while they stood ([`Grant::policy_key`]).
+    ///
+    /// # Errors
+    /// [`StoreError`] when the state cannot be read.
+    pub async fn revoked_policy_keys(&self) -> Result<BTreeSet<String>, StoreError> {
+        self.query(rows::revoked_policy_keys).await
+    }
+
+    /// Whether this id was ever given.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the state cannot be read.
+    pub async fn id_taken(&self, id: &GrantId) -> Result<bool, StoreError> {
+        let id = id.to_string();
+        self.query(move |connection| rows::id_taken(connection, &id)).await
+    }
+
+    async fn query<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (tell, told) = oneshot::channel();
+        let query: Query = Box::new(move |connection| drop(tell.send(read(connection))));
+        self.jobs.send(Job::Query(query)).map_err(|_| StoreError::Closed)?;
+        Ok(told.await.map_err(|_| StoreError::Closed)??)
+    }
+
+    /// Writes what waits and closes the file.
+    pub fn close(&self) {
+        let (tell, told) = mpsc::channel();
+        if self.jobs.send(Job::Stop(tell)).is_ok() {
+            // An error says that the thread has ended, which is what is waited for.
+            told.recv().ok();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

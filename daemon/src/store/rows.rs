@@ -1,0 +1,284 @@
+//! Rows to values and back. A row that does not read is an error, never skipped.
+
+use std::collections::BTreeSet;
+
+use rusqlite::{Connection, OptionalExtension, Row, ToSql, params, params_from_iter};
+use stint_policy::SourceFile;
+use stint_proto::{EndReason, GroupName, Origin, RoleName, Timestamp, Uid, UserName};
+
+use super::{Membership, Session, Write};
+use crate::domain::deadline::Deadline;
+use crate::domain::grant::{Grant, Stage};
+
+const GRANT_COLUMNS: &str = "id, user, uid, role, state, starts_at, expires_at, boot_id, \
+    boot_deadline, ended_at, end_reason, origin, reason, ticket, granted_by, policy_key";
+
+/// Writes one change inside the caller's transaction.
+pub(super) fn write(connection: &Connection, boot_id: &str, write: &Write) -> rusqlite::Result<()> {
+    match write {
+        Write::Grant(grant) => put_grant(connection, boot_id, grant),
+        Write::Owned(membership) => connection
+            .prepare_cached("INSERT OR IGNORE INTO memberships VALUES (?1, ?2, ?3)")?
+            .execute(membership_params(membership))
+            .map(drop),
+        Write::Disowned(membership) => connection
+            .prepare_cached(
+                "DELETE FROM memberships WHERE user = ?1 AND grp = ?2 AND backend = ?3",
+            )?
+            .execute(membership_params(membership))
+            .map(drop),
+        Write::Record(entry) => {
+            let fields: serde_json::Map<String, serde_json::Value> = entry
+                .fields()
+                .into_iter()
+                .map(|(name, value)| (name.to_owned(), value.into()))
+                .collect();
+            connection
+                .prepare_cached(
+                    "INSERT INTO record (at, boot_id, event, message, fields) VALUES (?1, ?2, ?3, ?4, ?5)",
+                )?
+                .execute(params![
+                    entry.at.micros(),
+                    boot_id,
+                    entry.event.as_str(),
+                    crate::record::harmless(&entry.message),
+                    serde_json::Value::Object(fields).to_string(),
+                ])?;
+            raise_high_water(connection, entry.at)
+        }
+        Write::HighWater(at) => raise_high_water(connection, *at),
+        Write::PolicyInForce(files) => {
+            connection.execute("DELETE FROM policy_in_force", [])?;
+            for (ordinal, file) in files.iter().enumerate() {
+                connection.execute(
+                    "INSERT INTO policy_in_force VALUES (?1, ?2, ?3)",
+                    params![i64::try_from(ordinal).unwrap_or(i64::MAX), file.path, file.text],
+                )?;
+            }
+            Ok(())
+        }
+        Write::SessionOpened(session) => connection
+            .prepare_cached("INSERT INTO sessions VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")?
+            .execute(params![
+                session.id,
+                session.grant.as_ref().map(ToString::to_string),
+                session.user,
+                session.uid.0,
+                session.service,
+                session.tty,
+                session.opened_at.micros(),
+                boot_id,
+            ])
+            .map(drop),
+        Write::SessionClosed(id) => {
+            connection.prepare_cached("DELETE FROM sessions WHERE id = ?1")?.execute([id]).map(drop)
+        }
+    }
+}
+
+fn membership_params(membership: &Membership) -> [String; 3] {
+    [
+        membership.user.to_string(),
+        membership.group.to_string(),
+        membership.backend.as_str().to_owned(),
+    ]
+}
+
+fn raise_high_water(connection: &Connection, at: Timestamp) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached("UPDATE clock SET high_water = max(high_water, ?1)")?
+        .execute([at.micros()])
+        .map(drop)
+}
+
+fn put_grant(connection: &Connection, boot_id: &str, grant: &Grant) -> rusqlite::Result<()> {
+    let (ended_at, end_reason) = match grant.stage {
+        Stage::Ended { at, reason } => (Some(at.micros()), Some(reason.as_str())),
+        Stage::Scheduled | Stage::Active => (None, None),
+    };
+    connection
+        .prepare_cached(
+            "INSERT INTO grants VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)
+             ON CONFLICT (id) DO UPDATE SET state = excluded.state, expires_at = excluded.expires_at,
+                boot_id = excluded.boot_id, boot_deadline = excluded.boot_deadline,
+                ended_at = excluded.ended_at, end_reason = excluded.end_reason
+             WHERE grants.user = excluded.user AND grants.uid = excluded.uid AND grants.state <> 'ended'",
+        )?
+        .execute(params![
+            grant.id.as_str(),
+            grant.user.as_str(),
+            grant.uid.0,
+            grant.role.as_str(),
+            grant.stage.state().as_str(),
+            grant.starts_at.micros(),
+            grant.deadline.wall.micros(),
+            boot_id,
+            grant.deadline.boot,
+            ended_at,
+            end_reason,
+            grant.origin.as_str(),
+            grant.reason,
+            grant.ticket,
+            grant.granted_by,
+            grant.policy_key,
+        ])
+        .and_then(|changed| match changed {
+            0 => Err(rusqlite::Error::StatementChangedRows(0)),
+            _ => Ok(()),
+        })
+}
+
+/// A grant as stored, with the boot under which its boot deadline counts.
+pub struct StoredGrant {
+    /// The grant.
+    pub grant: Grant,
+    /// The boot id.
+    pub boot_id: String,
+}
+
+/// Grants that fit: `where_sql` is a constant of this crate, the values are bound.
+pub(super) fn grants(
+    connection: &Connection,
+    where_sql: &'static str,
+    values: &[&dyn ToSql],
+) -> rusqlite::Result<Vec<StoredGrant>> {
+    let sql =
+        format!("SELECT {GRANT_COLUMNS} FROM grants WHERE {where_sql} ORDER BY starts_at, id");
+    let mut statement = connection.prepare(&sql)?;
+    let rows = statement.query_map(params_from_iter(values), read_grant)?;
+    rows.collect()
+}
+
+fn read_grant(row: &Row<'_>) -> rusqlite::Result<StoredGrant> {
+    let state: String = row.get(4)?;
+    let ended_at: Option<i64> = row.get(9)?;
+    let end_reason: Option<String> = row.get(10)?;
+    let stage = match (state.as_str(), ended_at, end_reason) {
+        ("scheduled", None, None) => Stage::Scheduled,
+        ("active", None, None) => Stage::Active,
+        ("ended", Some(at), Some(reason)) => Stage::Ended {
+            at: Timestamp::from_micros(at),
+            reason: EndReason::from_word(&reason).ok_or_else(|| unreadable(10, &reason))?,
+        },
+        _ => return Err(unreadable(4, &state)),
+    };
+    let origin: String = row.get(11)?;
+    let grant = Grant {
+        id: text(row, 0)?,
+        user: text(row, 1)?,
+        uid: Uid(row.get(2)?),
+        role: text(row, 3)?,
+        stage,
+        starts_at: Timestamp::from_micros(row.get(5)?),
+        deadline: Deadline { wall: Timestamp::from_micros(row.get(6)?), boot: row.get(8)? },
+        origin: Origin::from_word(&origin).ok_or_else(|| unreadable(11, &origin))?,
+        reason: row.get(12)?,
+        ticket: row.get(13)?,
+        granted_by: row.get(14)?,
+        policy_key: row.get(15)?,
+    };
+    Ok(StoredGrant { grant, boot_id: row.get(7)? })
+}
+
+fn text<T: std::str::FromStr>(row: &Row<'_>, column: usize) -> rusqlite::Result<T> {
+    let text: String = row.get(column)?;
+    text.parse().map_err(|_| unreadable(column, &text))
+}
+
+fn unreadable(column: usize, found: &str) -> rusqlite::Error {
+    rusqlite::Error::FromSqlConversionFailure(
+        column,
+        rusqlite::types::Type::Text,
+        format!("{found:?} cannot stand here").into(),
+    )
+}
+
+/// What stint has added and not yet taken back.
+pub(super) fn memberships(connection: &Connection) -> rusqlite::Result<Vec<Membership>> {
+    let mut statement = connection.prepare("SELECT user, grp, backend FROM memberships")?;
+    let rows = statement.query_map([], |row| {
+        let backend: String = row.get(2)?;
+        Ok(Membership {
+            user: text::<UserName>(row, 0)?,
+            group: text::<GroupName>(row, 1)?,
+            backend: crate::store::Backend::from_word(&backend)
+                .ok_or_else(|| unreadable(2, &backend))?,
+        })
+    })?;
+    rows.collect()
+}
+
+/// The text of the policy that was in force last.
+pub(super) fn policy_in_force(connection: &Connection) -> rusqlite::Result<Vec<SourceFile>> {
+    let mut statement =
+        connection.prepare("SELECT path, text FROM policy_in_force ORDER BY ordinal")?;
+    let rows =
+        statement.query_map([], |row| Ok(SourceFile { path: row.get(0)?, text: row.get(1)? }))?;
+    rows.collect()
+}
+
+/// The session of this id, if it was opened under this boot and has not been closed.
+pub(super) fn session(
+    connection: &Connection,
+    boot_id: &str,
+    id: &str,
+) -> rusqlite::Result<Option<Session>> {
+    connection
+        .query_row(
+            "SELECT id, grant_id, user, uid, service, tty, opened_at FROM sessions
+             WHERE id = ?1 AND boot_id = ?2",
+            [id, boot_id],
+            |row| {
+                let grant: Option<String> = row.get(1)?;
+                Ok(Session {
+                    id: row.get(0)?,
+                    grant: grant
+                        .map(|id| id.parse().map_err(|_| unreadable(1, &id)))
+                        .transpose()?,
+                    user: row.get(2)?,
+                    uid: Uid(row.get(3)?),
+                    service: row.get(4)?,
+                    tty: row.get(5)?,
+                    opened_at: Timestamp::from_micros(row.get(6)?),
+                })
+            },
+        )
+        .optional()
+}
+
+/// The latest wall clock ever recorded.
+pub(super) fn high_water(connection: &Connection) -> rusqlite::Result<Timestamp> {
+    let at = connection.query_row("SELECT high_water FROM clock", [], |row| row.get(0))?;
+    Ok(Timestamp::from_micros(at))
+}
+
+/// Whether this id was ever given.
+pub(super) fn id_taken(connection: &Connection, id: &str) -> rusqlite::Result<bool> {
+    connection
+        .query_row("SELECT EXISTS (SELECT 1 FROM grants WHERE id = ?1)", [id], |row| row.get(0))
+}
+
+/// The policy's entries whose grant somebody ended before its time.
+pub(super) fn revoked_policy_keys(connection: &Connection) -> rusqlite::Result<BTreeSet<String>> {
+    let mut statement = connection.prepare(
+        "SELECT DISTINCT policy_key FROM grants
+         WHERE policy_key IS NOT NULL AND end_reason IN ('revoked', 'dropped')",
+    )?;
+    let rows = statement.query_map([], |row| row.get(0))?;
+    rows.collect()
+}
+
+/// Grants that have ended, of this user and role where given.
+pub(super) fn listed(
+    connection: &Connection,
+    user: Option<&UserName>,
+    role: Option<&RoleName>,
+) -> rusqlite::Result<Vec<StoredGrant>> {
+    let user = user.map(UserName::as_str);
+    let role = role.map(RoleName::as_str);
+    grants(
+        connection,
+        "state = 'ended' AND (?1 IS NULL OR user = ?1) AND (?2 IS NULL OR role = ?2)",
+        &[&user, &role],
+    )
+}

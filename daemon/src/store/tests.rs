@@ -1,0 +1,119 @@
+//! The state survives what it must, and refuses what it must.
+
+use stint_proto::{EndReason, Event, Timestamp};
+
+use super::*;
+use crate::domain::grant::tests::{at, sample};
+
+const BOOT: &str = "boot-a";
+
+fn opened(folder: &Path) -> (Store, Loaded) {
+    Store::open(&folder.join("state.sqlite"), BOOT).unwrap()
+}
+
+#[tokio::test]
+async fn a_damaged_file_is_refused_and_left_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, _) = opened(folder.path());
+    for number in 0..200 {
+        let text = format!("{number} {}", "x".repeat(400));
+        let entry = Entry::new(Timestamp::from_micros(1), Event::CheckDenied, text);
+        store.change(vec![Write::Record(entry)]).await.unwrap();
+    }
+    store.close();
+    let path = folder.path().join("state.sqlite");
+    let mut bytes = std::fs::read(&path).unwrap();
+    for at in (4_096..bytes.len()).step_by(512) {
+        bytes[at] ^= 0xff;
+    }
+    std::fs::write(&path, &bytes).unwrap();
+    assert!(matches!(Store::open(&path, BOOT), Err(StoreError::Damaged { .. })));
+    assert_eq!(std::fs::read(&path).unwrap(), bytes);
+}
+
+#[tokio::test]
+async fn what_was_committed_is_there_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, loaded) = opened(folder.path());
+    assert!(loaded.grants.is_empty() && loaded.policy.is_empty());
+    let mut grant = sample("g4t9", "alice", 1000, "admin");
+    grant.activate(at(100));
+    let membership = Membership {
+        user: grant.user.clone(),
+        group: "docker".parse().unwrap(),
+        backend: Backend::Files,
+    };
+    let files = vec![SourceFile { path: "a.toml".into(), text: "[gate]".into() }];
+    let writes = vec![
+        Write::Grant(grant.clone()),
+        Write::Owned(membership.clone()),
+        Write::PolicyInForce(files.clone()),
+        Write::HighWater(Timestamp::from_micros(77)),
+    ];
+    store.change(writes).await.unwrap();
+    store.close();
+    let (_, loaded) = opened(folder.path());
+    assert_eq!(loaded.grants.len(), 1);
+    assert_eq!(loaded.grants[0].grant, grant);
+    assert_eq!(loaded.memberships, vec![membership]);
+    assert_eq!(loaded.policy, files);
+    assert_eq!(loaded.high_water, Timestamp::from_micros(77));
+}
+
+#[tokio::test]
+async fn what_has_ended_cannot_be_written_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, _) = opened(folder.path());
+    let mut grant = sample("g4t9", "alice", 1000, "admin");
+    store.change(vec![Write::Grant(grant.clone())]).await.unwrap();
+    let alive = grant.clone();
+    grant.end(Timestamp::from_micros(150), EndReason::Revoked);
+    store.change(vec![Write::Grant(grant)]).await.unwrap();
+    assert!(store.change(vec![Write::Grant(alive)]).await.is_err());
+    store.close();
+    assert!(opened(folder.path()).1.grants.is_empty());
+}
+
+#[tokio::test]
+async fn a_change_is_whole_or_not_at_all() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, _) = opened(folder.path());
+    let mut ended = sample("aaaa", "alice", 1000, "admin");
+    ended.end(Timestamp::from_micros(1), EndReason::Revoked);
+    store.change(vec![Write::Grant(ended.clone())]).await.unwrap();
+    let other = sample("bbbb", "bob", 1001, "admin");
+    let both = vec![Write::Grant(other), Write::Grant(ended)];
+    assert!(store.change(both).await.is_err());
+    store.close();
+    assert!(opened(folder.path()).1.grants.is_empty());
+}
+
+#[tokio::test]
+async fn told_events_are_written_without_being_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, _) = opened(folder.path());
+    for _ in 0..1_000 {
+        let entry = Entry::new(Timestamp::from_micros(9), Event::CheckAllowed, "x".into());
+        store.note(Write::Record(entry));
+    }
+    store.close();
+    let connection = Connection::open(folder.path().join("state.sqlite")).unwrap();
+    let count: i64 =
+        connection.query_row("SELECT count(*) FROM record", [], |row| row.get(0)).unwrap();
+    assert_eq!((count, store.lost()), (1_000, 0));
+}
+
+#[tokio::test]
+async fn a_policy_grant_that_was_revoked_is_remembered() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, _) = opened(folder.path());
+    let mut revoked = sample("aaaa", "alice", 1000, "admin");
+    revoked.policy_key = Some("revoked".into());
+    revoked.end(Timestamp::from_micros(1), EndReason::Revoked);
+    let mut removed = sample("bbbb", "alice", 1000, "admin");
+    removed.policy_key = Some("removed".into());
+    removed.end(Timestamp::from_micros(1), EndReason::Policy);
+    store.change(vec![Write::Grant(revoked), Write::Grant(removed)]).await.unwrap();
+    let keys = store.revoked_policy_keys().await.unwrap();
+    assert_eq!(keys.into_iter().collect::<Vec<_>>(), ["revoked"]);
+}

@@ -1,0 +1,119 @@
+//! The thread that owns the state's file: batches what is told, commits what is asked.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, Sender};
+use std::time::Duration;
+
+use rusqlite::Connection;
+
+use super::{Job, StoreError, Write, rows};
+use crate::clock::{Clock, KernelClock};
+
+/// How long an event may wait for others to share its transaction, in microseconds.
+const BATCH_MICROS: i64 = 50_000;
+/// How many events share a transaction at the most.
+const BATCH_LIMIT: usize = 512;
+/// The most events that wait for a state that cannot be written; beyond it the oldest are lost.
+const WAITING_LIMIT: usize = 10_000;
+
+/// Starts the thread.
+pub(super) fn spawn(
+    connection: Connection,
+    queue: Receiver<Job>,
+    lost: Arc<AtomicU64>,
+    boot_id: String,
+) -> Result<(), StoreError> {
+    let writer = Writer { connection, notes: VecDeque::new(), lost, boot_id };
+    std::thread::Builder::new()
+        .name("state".to_owned())
+        .spawn(move || {
+            if let Some(stopped) = writer.run(&queue) {
+                // Nobody waiting any more is fine: the file is closed.
+                stopped.send(()).ok();
+            }
+        })
+        .map(drop)
+        .map_err(|_| StoreError::Closed)
+}
+
+struct Writer {
+    connection: Connection,
+    notes: VecDeque<Write>,
+    lost: Arc<AtomicU64>,
+    boot_id: String,
+}
+
+impl Writer {
+    /// Works until it is told to stop, or nobody is left to tell it anything; the file is closed
+    /// when it returns.
+    fn run(mut self, queue: &Receiver<Job>) -> Option<Sender<()>> {
+        while let Ok(job) = queue.recv() {
+            if let Some(stopped) = self.take(job) {
+                return Some(stopped);
+            }
+            if self.notes.is_empty() {
+                continue;
+            }
+            // The first event opens a batch; 50 ms later, or at a change, it is closed.
+            let close = KernelClock.now().boot.saturating_add(BATCH_MICROS);
+            while self.notes.len() < BATCH_LIMIT {
+                let left = close.saturating_sub(KernelClock.now().boot).max(0).unsigned_abs();
+                match queue.recv_timeout(Duration::from_micros(left)) {
+                    Ok(job @ Job::Note(_)) => drop(self.take(job)),
+                    Ok(job) => {
+                        self.flush();
+                        if let Some(stopped) = self.take(job) {
+                            return Some(stopped);
+                        }
+                        break;
+                    }
+                    Err(_) => break,
+                }
+            }
+            self.flush();
+        }
+        self.flush();
+        None
+    }
+
+    /// Does one job; returns whom to tell when it was the last.
+    fn take(&mut self, job: Job) -> Option<Sender<()>> {
+        match job {
+            Job::Note(write) => {
+                if self.notes.len() >= WAITING_LIMIT {
+                    self.notes.pop_front();
+                    self.lost.fetch_add(1, Ordering::Relaxed);
+                }
+                self.notes.push_back(write);
+            }
+            Job::Change(writes, reply) => reply(self.commit(&writes)),
+            Job::Query(query) => query(&self.connection),
+            Job::Stop(stopped) => {
+                self.flush();
+                return Some(stopped);
+            }
+        }
+        None
+    }
+
+    fn commit(&mut self, writes: &[Write]) -> Result<(), StoreError> {
+        let transaction = self.connection.transaction()?;
+        for write in writes {
+            rows::write(&transaction, &self.boot_id, write)?;
+        }
+        Ok(transaction.commit()?)
+    }
+
+    /// Writes the batch. Where the disk is full it waits for the next one.
+    fn flush(&mut self) {
+        if self.notes.is_empty() {
+            return;
+        }
+        let batch: Vec<Write> = self.notes.drain(..).collect();
+        if self.commit(&batch).is_err() {
+            self.notes = batch.into();
+        }
+    }
+}
