@@ -1,0 +1,178 @@
+//! The text of a group or gshadow file, changed in the member field of named groups and nowhere
+//! else: order, comments, NIS lines, odd lines and a missing final newline stay to the byte.
+//! Pure: no file is touched here.
+
+use std::collections::BTreeMap;
+
+use stint_proto::{GroupName, UserName};
+
+const FIELDS: usize = 4;
+
+/// A group or gshadow file, line by line. Both have four fields, members last.
+#[derive(Clone, Debug)]
+pub(super) struct GroupText {
+    lines: Vec<Vec<u8>>,
+    places: BTreeMap<Vec<u8>, Place>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Place {
+    One(usize),
+    Many,
+}
+
+/// What stands in the way of a group's line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum BadLine {
+    /// There is none.
+    Absent,
+    /// There is more than one.
+    Twice,
+    /// It has not four fields.
+    Malformed {
+        /// Which line, from 1.
+        line: usize,
+    },
+}
+
+impl GroupText {
+    pub(super) fn parse(bytes: &[u8]) -> Self {
+        let lines: Vec<Vec<u8>> =
+            bytes.split_inclusive(|byte| *byte == b'\n').map(<[u8]>::to_vec).collect();
+        let mut places = BTreeMap::new();
+        for (at, line) in lines.iter().enumerate() {
+            // glibc skips blanks before a name, so a name behind blanks is that group, too.
+            let name = line.split(|byte| *byte == b':').next().unwrap_or_default();
+            let name = name.trim_ascii().to_vec();
+            places.entry(name).and_modify(|place| *place = Place::Many).or_insert(Place::One(at));
+        }
+        Self { lines, places }
+    }
+
+    pub(super) fn bytes(&self) -> Vec<u8> {
+        self.lines.concat()
+    }
+
+    fn find(&self, group: &GroupName) -> Result<(usize, &[u8]), BadLine> {
+        let at = match self.places.get(group.as_str().as_bytes()) {
+            None => return Err(BadLine::Absent),
+            Some(Place::Many) => return Err(BadLine::Twice),
+            Some(Place::One(at)) => *at,
+        };
+        let line = self.lines.get(at).ok_or(BadLine::Absent)?;
+        if line.split(|byte| *byte == b':').count() != FIELDS {
+            return Err(BadLine::Malformed { line: at.saturating_add(1) });
+        }
+        let body = line.strip_suffix(b"\n").unwrap_or(line);
+        let members = body.rsplit(|byte| *byte == b':').next().unwrap_or_default();
+        Ok((at, members))
+    }
+
+    /// Whether the group's line names the user.
+    pub(super) fn has(&self, group: &GroupName, user: &UserName) -> Result<bool, BadLine> {
+        let (_, members) = self.find(group)?;
+        Ok(members.split(|byte| *byte == b',').any(|member| names(member, user)))
+    }
+
+    /// Adds the user at the end of the group's members; false if they are one already.
+    pub(super) fn add(&mut self, group: &GroupName, user: &UserName) -> Result<bool, BadLine> {
+        if self.has(group, user)? {
+            return Ok(false);
+        }
+        let (at, members) = self.find(group)?;
+        let comma: &[u8] = if members.is_empty() { b"" } else { b"," };
+        let members = [members, comma, user.as_str().as_bytes()].concat();
+        self.set_members(at, &members);
+        Ok(true)
+    }
+
+    /// Takes the user out of the group's members; false if they are none.
+    pub(super) fn remove(&mut self, group: &GroupName, user: &UserName) -> Result<bool, BadLine> {
+        if !self.has(group, user)? {
+            return Ok(false);
+        }
+        let (at, members) = self.find(group)?;
+        let others = members.split(|byte| *byte == b',').filter(|member| !names(member, user));
+        let members = others.collect::<Vec<_>>().join(&b","[..]);
+        self.set_members(at, &members);
+        Ok(true)
+    }
+
+    fn set_members(&mut self, at: usize, members: &[u8]) {
+        let Some(line) = self.lines.get_mut(at) else { return };
+        let end = if line.ends_with(b"\n") { &b"\n"[..] } else { b"" };
+        let keep = line.iter().rposition(|byte| *byte == b':').map_or(0, |colon| colon + 1);
+        let head = line.get(..keep).unwrap_or_default();
+        *line = [head, members, end].concat();
+    }
+}
+
+fn names(member: &[u8], user: &UserName) -> bool {
+    member.trim_ascii() == user.as_str().as_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn user(name: &str) -> UserName {
+        name.parse().unwrap()
+    }
+
+    fn group(name: &str) -> GroupName {
+        name.parse().unwrap()
+    }
+
+    #[test]
+    fn refuses_lines_that_are_not_clear() {
+        for (text, why) in [
+            ("", BadLine::Absent),
+            ("dockers:x:1:\n#docker:x:1:\n+docker\n", BadLine::Absent),
+            ("docker:x:1:\ndocker:x:2:\n", BadLine::Twice),
+            ("docker:x:1:\n docker:x:2:\n", BadLine::Twice),
+            ("a:x:1:\ndocker:x:1\n", BadLine::Malformed { line: 2 }),
+            ("docker:x:1:a:b\n", BadLine::Malformed { line: 1 }),
+        ] {
+            let mut read = GroupText::parse(text.as_bytes());
+            assert_eq!(read.add(&group("docker"), &user("alice")), Err(why), "{text:?}");
+            assert_eq!(read.remove(&group("docker"), &user("alice")), Err(why), "{text:?}");
+            assert_eq!(read.bytes(), text.as_bytes());
+        }
+    }
+
+    #[test]
+    fn a_part_of_a_name_is_no_name() {
+        let text = b"docker:x:1:alice2,malice,ALICE\nalice:x:2:\n";
+        assert_eq!(GroupText::parse(text).has(&group("docker"), &user("alice")), Ok(false));
+    }
+
+    #[test]
+    fn changes_the_member_field_alone() {
+        let mut text = GroupText::parse(b"# mine\n+@nis\n\ndocker:x:1:bob\nz:x:2:");
+        assert_eq!(text.add(&group("docker"), &user("alice")), Ok(true));
+        assert_eq!(text.add(&group("docker"), &user("alice")), Ok(false));
+        assert_eq!(text.add(&group("z"), &user("alice")), Ok(true));
+        let bytes = text.bytes();
+        assert_eq!(bytes, b"# mine\n+@nis\n\ndocker:x:1:bob,alice\nz:x:2:alice");
+        assert_eq!(text.remove(&group("docker"), &user("bob")), Ok(true));
+        assert_eq!(text.bytes(), b"# mine\n+@nis\n\ndocker:x:1:alice\nz:x:2:alice");
+    }
+
+    proptest! {
+        #[test]
+        fn added_and_removed_is_as_before(
+            before in "([ -~]{0,20}\n){0,5}",
+            members in "[a-z, ]{0,20}",
+            after in "(\n[ -~]{0,20}){0,5}\n?",
+        ) {
+            let bytes = format!("{before}docker:x:99:{members}{after}").into_bytes();
+            let mut text = GroupText::parse(&bytes);
+            prop_assume!(text.has(&group("docker"), &user("zoe")) == Ok(false));
+            prop_assert_eq!(text.add(&group("docker"), &user("zoe")), Ok(true));
+            prop_assert_eq!(GroupText::parse(&text.bytes()).has(&group("docker"), &user("zoe")), Ok(true));
+            prop_assert_eq!(text.remove(&group("docker"), &user("zoe")), Ok(true));
+            prop_assert_eq!(text.bytes(), bytes);
+        }
+    }
+}

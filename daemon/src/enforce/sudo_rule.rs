@@ -1,0 +1,267 @@
+//! The sudo rule file, /etc/sudoers.d/stint: written beside its place under a name that sudo
+//! ignores, pleasing every installed checker, then renamed. Without rules there is no file. Never
+//! touches another file.
+
+use std::fmt;
+use std::fs::{DirBuilder, File};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use nix::unistd::geteuid;
+
+use super::replace::{Look, Staged, open_dir, open_regular, read_all, remove};
+use super::run::{RunError, run};
+use super::sudo_probe::SudoProbe;
+pub use super::sudo_text::SudoEntry;
+use super::sudo_text::render;
+
+const NAME: &str = "stint";
+/// sudo and sudo-rs skip files with a dot in their name.
+const TEMPORARY: &str = ".stint.new";
+const MODE: u32 = 0o440;
+const CHECK_LIMIT: Duration = Duration::from_secs(10);
+
+/// What was done to the rule file.
+#[must_use]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SudoOutcome {
+    /// It said this already, or was absent and had to be.
+    Unchanged,
+    /// It was replaced.
+    Written,
+    /// There are no more rules, and no more file.
+    Removed,
+}
+
+/// Why the rule file is as it was.
+#[derive(Debug)]
+pub enum SudoRuleError {
+    /// The folder or the file cannot be used.
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        error: io::Error,
+    },
+    /// Nothing on this host can check the rules.
+    NoChecker,
+    /// A checker did not end by itself.
+    Check(RunError),
+    /// A checker found the new rules wrong.
+    Refused {
+        /// Which checker.
+        checker: PathBuf,
+        /// What it said, escaped.
+        said: String,
+    },
+}
+
+impl fmt::Display for SudoRuleError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File { path, error } => write!(f, "{}: {error}", path.display()),
+            Self::NoChecker => f.write_str(
+                "no visudo is installed that could check the sudo rules: install sudo or sudo-rs",
+            ),
+            Self::Check(error) => write!(f, "the sudo rules could not be checked: {error}"),
+            Self::Refused { checker, said } => {
+                write!(f, "{} refuses the sudo rules: {said}", checker.display())
+            }
+        }
+    }
+}
+
+impl std::error::Error for SudoRuleError {}
+
+/// The rule file in its place.
+#[derive(Clone, Debug)]
+pub struct SudoRules {
+    dir: PathBuf,
+    probe: fn() -> SudoProbe,
+}
+
+impl SudoRules {
+    /// The host's own.
+    #[must_use]
+    pub fn of_host() -> Self {
+        Self { dir: "/etc/sudoers.d".into(), probe: SudoProbe::of_host }
+    }
+
+    /// Makes the file say this and nothing else. The host is looked at anew each time, as a sudo
+    /// may have come or gone.
+    ///
+    /// # Errors
+    /// [`SudoRuleError`]; the file is then as it was.
+    pub fn bring_about(&self, entries: &[SudoEntry<'_>]) -> Result<SudoOutcome, SudoRuleError> {
+        if entries.iter().all(|entry| entry.rules.is_empty()) {
+            return self.remove();
+        }
+        let probe = (self.probe)();
+        let text = render(entries, probe.understands_notafter());
+        let Some(text) = text else { return self.remove() };
+        let folder = self.folder()?;
+        if says(&folder, &text) {
+            return Ok(SudoOutcome::Unchanged);
+        }
+        self.staged(&folder, &text, &probe)?.commit(NAME).map_err(self.file_error(NAME))?;
+        Ok(SudoOutcome::Written)
+    }
+
+    /// Whether [`Self::bring_about`] could write these rules; writes none.
+    ///
+    /// # Errors
+    /// [`SudoRuleError`] when it could not.
+    pub fn check(&self, entries: &[SudoEntry<'_>]) -> Result<(), SudoRuleError> {
+        let probe = (self.probe)();
+        let text = render(entries, probe.understands_notafter());
+        let Some(text) = text else { return Ok(()) };
+        let folder = self.folder()?;
+        self.staged(&folder, &text, &probe).map(drop)
+    }
+
+    /// The new file, whole and checked, under its temporary name.
+    fn staged<'a>(
+        &self,
+        folder: &'a File,
+        text: &str,
+        probe: &SudoProbe,
+    ) -> Result<Staged<'a>, SudoRuleError> {
+        if probe.checkers.is_empty() {
+            return Err(SudoRuleError::NoChecker);
+        }
+        let staged = Staged::write(folder, TEMPORARY, text.as_bytes(), &Look::Mode(MODE))
+            .map_err(self.file_error(TEMPORARY))?;
+        let path = self.dir.join(TEMPORARY);
+        for checker in &probe.checkers {
+            let args = [Path::new("-c"), Path::new("-f"), &path];
+            let ran = run(checker, &args, CHECK_LIMIT).map_err(SudoRuleError::Check)?;
+            if !ran.success {
+                let said = ran.output.trim().escape_debug().to_string();
+                return Err(SudoRuleError::Refused { checker: checker.clone(), said });
+            }
+        }
+        Ok(staged)
+    }
+
+    fn remove(&self) -> Result<SudoOutcome, SudoRuleError> {
+        let folder = match open_dir(&self.dir) {
+            Ok(folder) => folder,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Ok(SudoOutcome::Unchanged);
+            }
+            Err(error) => return Err(SudoRuleError::File { path: self.dir.clone(), error }),
+        };
+        if !remove(&folder, NAME).map_err(self.file_error(NAME))? {
+            return Ok(SudoOutcome::Unchanged);
+        }
+        folder.sync_all().map_err(self.file_error(NAME))?;
+        Ok(SudoOutcome::Removed)
+    }
+
+    fn folder(&self) -> Result<File, SudoRuleError> {
+        let failed = |error| SudoRuleError::File { path: self.dir.clone(), error };
+        match open_dir(&self.dir) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                DirBuilder::new().mode(0o750).create(&self.dir).map_err(failed)?;
+                open_dir(&self.dir).map_err(failed)
+            }
+            other => other.map_err(failed),
+        }
+    }
+
+    fn file_error(&self, name: &str) -> impl Fn(io::Error) -> SudoRuleError {
+        let path = self.dir.join(name);
+        move |error| SudoRuleError::File { path: path.clone(), error }
+    }
+}
+
+/// Whether the file is in place, says this, and is one that sudo would read.
+fn says(folder: &File, text: &str) -> bool {
+    open_regular(folder, NAME).is_ok_and(|(file, metadata)| {
+        metadata.mode() & 0o7777 == MODE
+            && metadata.uid() == geteuid().as_raw()
+            && read_all(&file).is_ok_and(|bytes| bytes == text.as_bytes())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::sudo_text::tests::Given;
+    use super::*;
+    use std::fs;
+
+    use stint_policy::RunAs;
+
+    fn with(checkers: &[&str]) -> SudoProbe {
+        let checkers = checkers.iter().map(PathBuf::from).collect();
+        SudoProbe { checkers, ..SudoProbe::default() }
+    }
+
+    fn at(dir: &tempfile::TempDir, probe: fn() -> SudoProbe) -> SudoRules {
+        SudoRules { dir: dir.path().to_owned(), probe }
+    }
+
+    fn names(dir: &tempfile::TempDir) -> Vec<String> {
+        let entries = fs::read_dir(dir.path()).unwrap();
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+    }
+
+    #[test]
+    fn what_one_checker_refuses_leaves_the_old_file() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("stint"), "old").unwrap();
+        let given = Given::with(RunAs::All, &["ALL"]);
+        let refusing = at(&dir, || with(&["/bin/true", "/bin/false"]));
+        for refused in
+            [refusing.bring_about(&[given.entry()]).map(drop), refusing.check(&[given.entry()])]
+        {
+            assert!(matches!(refused, Err(SudoRuleError::Refused { .. })), "{refused:?}");
+        }
+        let none = at(&dir, || with(&[]));
+        assert!(matches!(none.bring_about(&[given.entry()]), Err(SudoRuleError::NoChecker)));
+        assert_eq!(fs::read(dir.path().join("stint")).unwrap(), b"old");
+        assert_eq!(names(&dir), ["stint"]);
+    }
+
+    #[test]
+    fn a_folder_that_is_a_link_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        std::os::unix::fs::symlink("/tmp", dir.path().join("sudoers.d")).unwrap();
+        let rules = SudoRules { dir: dir.path().join("sudoers.d"), probe: || with(&["/bin/true"]) };
+        let given = Given::with(RunAs::All, &["ALL"]);
+        assert!(matches!(rules.bring_about(&[given.entry()]), Err(SudoRuleError::File { .. })));
+    }
+
+    #[test]
+    fn written_once_then_unchanged_then_removed() {
+        let dir = tempfile::tempdir().unwrap();
+        let rules = at(&dir, || with(&["/bin/true"]));
+        let given = Given::with(RunAs::All, &["ALL"]);
+        let entries = [given.entry()];
+        rules.check(&entries).unwrap();
+        assert!(names(&dir).is_empty());
+        assert_eq!(rules.bring_about(&[]).unwrap(), SudoOutcome::Unchanged);
+        assert_eq!(rules.bring_about(&entries).unwrap(), SudoOutcome::Written);
+        let metadata = fs::metadata(dir.path().join("stint")).unwrap();
+        assert_eq!(metadata.mode() & 0o7777, 0o440);
+        assert_eq!(rules.bring_about(&entries).unwrap(), SudoOutcome::Unchanged);
+        assert_eq!(fs::metadata(dir.path().join("stint")).unwrap().ino(), metadata.ino());
+        assert_eq!(rules.bring_about(&[]).unwrap(), SudoOutcome::Removed);
+        assert!(names(&dir).is_empty());
+    }
+
+    #[test]
+    fn a_link_in_its_place_is_replaced_not_followed() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("other"), "theirs").unwrap();
+        std::os::unix::fs::symlink("other", dir.path().join("stint")).unwrap();
+        std::os::unix::fs::symlink("other", dir.path().join(".stint.new")).unwrap();
+        let given = Given::with(RunAs::All, &["ALL"]);
+        let written = at(&dir, || with(&["/bin/true"])).bring_about(&[given.entry()]).unwrap();
+        assert_eq!(written, SudoOutcome::Written);
+        assert_eq!(fs::read(dir.path().join("other")).unwrap(), b"theirs");
+        assert!(fs::symlink_metadata(dir.path().join("stint")).unwrap().is_file());
+    }
+}
