@@ -7,5 +7,5 @@
 mod read;
 mod replace;
 
-pub use read::{ReadError, SIZE_LIMIT, read_dir, read_plain, read_policy};
+pub use read::{ReadError, SIZE_LIMIT, read_dir, read_plain, read_policy, read_trusted};
 pub use replace::{ReplaceError, put_file, replace_file};

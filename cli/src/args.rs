@@ -1,0 +1,307 @@
+//! What can be typed: the one definition behind the help, the man page and the completions.
+
+use clap::{Args, Parser, Subcommand};
+use stint_proto::{GrantId, GroupName, Length, RoleName, ServiceName, UserName};
+
+/// Privilege for a while: who holds what, until when, and why
+#[derive(Debug, Parser)]
+#[command(
+    name = "stint",
+    version,
+    after_help = "Exit status: 0 done, 1 failed, 2 usage, 3 refused, 5 no such id, \
+                  69 the daemon cannot be reached.",
+    disable_help_subcommand = true
+)]
+pub struct Cli {
+    /// What to do; status if nothing is named
+    #[command(subcommand)]
+    pub verb: Option<Verb>,
+}
+
+/// The verbs.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// What you hold, until when, and what you may be granted
+    Status(Json),
+    /// The roles of this host: what each opens, for how long, and whether it is for you
+    Roles(Json),
+    /// Why the gate would let somebody in, or would not
+    #[command(
+        after_help = "Examples:\n  stint explain\n  stint explain su --user alice --at 14:30"
+    )]
+    Explain(ExplainArgs),
+    /// Give a role to a user for a while (root)
+    #[command(
+        after_help = "Examples:\n  stint grant alice admin --for 30m --reason \"disk full on web-1\"\n  \
+                      stint grant bob containers --at \"2026-12-01 09:00\" --for 2h --reason \"change window\" --ticket CHG-4711"
+    )]
+    Grant(GrantArgs),
+    /// End grants before their time (root)
+    #[command(after_help = "Examples:\n  stint revoke g4t9 --reason \"done early\"\n  \
+                      stint revoke --user alice --reason \"left the team\"")]
+    Revoke(RevokeArgs),
+    /// Grants that are held or scheduled; root sees everybody's
+    List(ListArgs),
+    /// Read the policy again and put it in force (root)
+    Reload(Json),
+    /// Which PAM services are gated; put the gate into one, or take it out (root)
+    #[command(
+        after_help = "Examples:\n  stint gate\n  stint gate on sudo --dry-run\n  stint gate on sudo\n  stint gate off --all"
+    )]
+    Gate(GateArgs),
+    /// What is wrong on this host, worst first, each with what mends it (root)
+    Doctor(Json),
+    /// Work on policy files; needs no daemon
+    Policy(PolicyArgs),
+    /// Files for packages
+    #[command(hide = true)]
+    Generate(GenerateArgs),
+}
+
+/// The one option of verbs that print data.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct Json {
+    /// Print one JSON document, times in UTC
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `stint explain`.
+#[derive(Debug, Args)]
+pub struct ExplainArgs {
+    /// The PAM service that is asked about; sudo if none is named
+    pub service: Option<ServiceName>,
+    /// About somebody else (root)
+    #[arg(long)]
+    pub user: Option<UserName>,
+    /// As of when: 14:30, +30m, "2026-12-01 09:00" or RFC 3339
+    #[arg(long, value_name = "TIME")]
+    pub at: Option<String>,
+    /// How it is printed
+    #[command(flatten)]
+    pub json: Json,
+}
+
+/// `stint grant`.
+#[derive(Debug, Args)]
+pub struct GrantArgs {
+    /// Who shall hold it
+    pub user: UserName,
+    /// What
+    pub role: RoleName,
+    /// For how long: 90s, 30m, 1h30m, 2d; the role's default if absent
+    #[arg(long = "for", value_name = "DURATION", allow_hyphen_values = true)]
+    pub duration: Option<Length>,
+    /// What for; kept in the record
+    #[arg(long, value_name = "TEXT")]
+    pub reason: String,
+    /// From when: 14:30, +30m, "2026-12-01 09:00" or RFC 3339; now if absent
+    #[arg(long, value_name = "TIME")]
+    pub at: Option<String>,
+    /// The ticket it refers to
+    #[arg(long, value_name = "TICKET")]
+    pub ticket: Option<String>,
+    /// How it is printed
+    #[command(flatten)]
+    pub json: Json,
+}
+
+/// `stint revoke`.
+#[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("which").required(true).multiple(false))]
+pub struct RevokeArgs {
+    /// The grant of this id, or the only one whose id begins like this
+    #[arg(group = "which")]
+    pub id: Option<GrantId>,
+    /// Every grant of this user
+    #[arg(long, group = "which")]
+    pub user: Option<UserName>,
+    /// Every grant of this role
+    #[arg(long, group = "which")]
+    pub role: Option<RoleName>,
+    /// Every grant
+    #[arg(long, group = "which")]
+    pub all: bool,
+    /// What for; kept in the record
+    #[arg(long, value_name = "TEXT")]
+    pub reason: String,
+    /// How it is printed
+    #[command(flatten)]
+    pub json: Json,
+}
+
+/// `stint list`.
+#[derive(Debug, Args)]
+pub struct ListArgs {
+    /// Ended grants too
+    #[arg(long)]
+    pub all: bool,
+    /// Of this user only
+    #[arg(long)]
+    pub user: Option<UserName>,
+    /// Of this role only
+    #[arg(long)]
+    pub role: Option<RoleName>,
+    /// How it is printed
+    #[command(flatten)]
+    pub json: Json,
+}
+
+/// `stint gate`.
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub struct GateArgs {
+    /// On or off; which services are gated if neither
+    #[command(subcommand)]
+    pub change: Option<GateChange>,
+    /// How it is printed
+    #[command(flatten)]
+    pub json: Json,
+}
+
+/// `stint gate on|off`.
+#[derive(Debug, Subcommand)]
+pub enum GateChange {
+    /// Put the gate's lines into the PAM files of these services; sudo takes sudo-i along, su su-l
+    On {
+        /// PAM services, such as sudo
+        #[arg(required = true)]
+        service: Vec<ServiceName>,
+        /// Show what would change, and change nothing
+        #[arg(long, short = 'n')]
+        dry_run: bool,
+    },
+    /// Take them out again, to the byte
+    Off {
+        /// PAM services, such as sudo
+        #[arg(required_unless_present = "all", conflicts_with = "all")]
+        service: Vec<ServiceName>,
+        /// Every PAM file that names the module, lines written by hand too
+        #[arg(long)]
+        all: bool,
+        /// Show what would change, and change nothing
+        #[arg(long, short = 'n')]
+        dry_run: bool,
+    },
+}
+
+/// `stint policy`.
+#[derive(Debug, Args)]
+pub struct PolicyArgs {
+    /// What to do with it
+    #[command(subcommand)]
+    pub what: PolicyVerb,
+}
+
+/// `stint policy …`.
+#[derive(Debug, Subcommand)]
+pub enum PolicyVerb {
+    /// Say everything that is wrong with policy files
+    #[command(
+        after_help = "Examples:\n  stint policy check\n  stint policy check ./policy.toml ./policy.d --elsewhere"
+    )]
+    Check {
+        /// Files, or folders whose *.toml is meant; the policy of this host if none is named
+        file: Vec<std::path::PathBuf>,
+        /// The policy is for other hosts: do not look its users and groups up here
+        #[arg(long)]
+        elsewhere: bool,
+        /// How it is printed
+        #[command(flatten)]
+        json: Json,
+    },
+    /// Say what would come of a request
+    #[command(
+        after_help = "Example:\n  stint policy simulate ./policy.toml --user alice --groups engineers --role admin --at 14:30"
+    )]
+    Simulate {
+        /// The file, or a folder whose *.toml is meant
+        file: std::path::PathBuf,
+        /// Who asks
+        #[arg(long)]
+        user: UserName,
+        /// The groups of that user
+        #[arg(long, value_delimiter = ',')]
+        groups: Vec<GroupName>,
+        /// For what
+        #[arg(long)]
+        role: RoleName,
+        /// When: 14:30, +30m, "2026-12-01 09:00" or RFC 3339; now if absent
+        #[arg(long, value_name = "TIME")]
+        at: Option<String>,
+        /// On which host; this one if absent
+        #[arg(long)]
+        host: Option<String>,
+        /// How it is printed
+        #[command(flatten)]
+        json: Json,
+    },
+    /// Print the JSON Schema of the policy, for editors
+    Schema,
+}
+
+/// `stint generate`.
+#[derive(Debug, Args)]
+pub struct GenerateArgs {
+    /// What to make
+    #[command(subcommand)]
+    pub what: GenerateVerb,
+}
+
+/// `stint generate …`.
+#[derive(Debug, Subcommand)]
+pub enum GenerateVerb {
+    /// The man pages
+    Man {
+        /// Where to put them
+        dir: std::path::PathBuf,
+    },
+    /// The completions of bash, fish and zsh
+    Completions {
+        /// Where to put them
+        dir: std::path::PathBuf,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    /// Splits a line as a shell would, as far as the examples need it.
+    fn words(line: &str) -> Vec<String> {
+        let (mut words, mut word, mut quoted) = (Vec::new(), String::new(), false);
+        for c in line.chars() {
+            match c {
+                '"' => quoted = !quoted,
+                ' ' if !quoted => words.push(std::mem::take(&mut word)),
+                c => word.push(c),
+            }
+        }
+        words.push(word);
+        words.into_iter().filter(|word| !word.is_empty()).collect()
+    }
+
+    fn examples(command: &clap::Command, found: &mut Vec<String>) {
+        let text = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+        let lines = text.lines().map(str::trim).filter(|line| line.starts_with("stint "));
+        found.extend(lines.map(str::to_owned));
+        command.get_subcommands().for_each(|inner| examples(inner, found));
+    }
+
+    #[test]
+    fn the_examples_of_the_help_can_be_typed() {
+        let mut found = Vec::new();
+        examples(&Cli::command(), &mut found);
+        assert!(found.len() >= 12, "{found:?}");
+        for line in found {
+            Cli::try_parse_from(words(&line)).unwrap_or_else(|error| panic!("{line}: {error}"));
+        }
+    }
+}

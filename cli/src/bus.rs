@@ -1,0 +1,113 @@
+//! One question to the daemon over the system bus, one answer. Decides nothing.
+
+use std::time::Duration;
+
+use serde::Serialize;
+use stint_policy::text::harmless;
+use stint_proto::{BUS_NAME, ErrorCode, ExitStatus, INTERFACE, OBJECT_PATH};
+use zbus::zvariant::{DynamicDeserialize, DynamicType};
+
+use crate::failure::Failure;
+
+/// The longest wait for an answer: what the bus itself waits by default.
+const LIMIT: Duration = Duration::from_secs(25);
+
+/// Calls a method of the daemon.
+///
+/// # Errors
+/// With the daemon's own message, or status 69 when it cannot be reached.
+pub fn call<B, R>(method: &str, body: &B) -> Result<R, Failure>
+where
+    B: Serialize + DynamicType,
+    R: for<'d> DynamicDeserialize<'d>,
+{
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::failed(format!("the system refused a runtime: {error}")))?;
+    let answer = runtime.block_on(async {
+        tokio::time::timeout(LIMIT, async {
+            let bus = zbus::Connection::system().await.map_err(|_| no_bus())?;
+            bus.call_method(Some(BUS_NAME), OBJECT_PATH, Some(INTERFACE), method, body)
+                .await
+                .map_err(|error| refused(&error))
+        })
+        .await
+        .unwrap_or_else(|_| Err(unreachable("it does not answer")))
+    })?;
+    answer.body().deserialize().map_err(|_| {
+        Failure::failed(
+            "stintd answered in words of another version. root: systemctl restart stintd",
+        )
+    })
+}
+
+fn no_bus() -> Failure {
+    unreachable("the system bus does not answer")
+}
+
+fn unreachable(why: &str) -> Failure {
+    let text = format!("stintd cannot be reached: {why}. root: systemctl status stintd");
+    Failure::new(ExitStatus::Unavailable, text)
+}
+
+fn refused(error: &zbus::Error) -> Failure {
+    use zbus::DBusError;
+    match error {
+        zbus::Error::MethodError(name, text, _) => {
+            by_name(name.as_str(), text.as_deref().unwrap_or_default())
+        }
+        zbus::Error::FDO(error) => {
+            by_name(error.name().as_str(), error.description().unwrap_or_default())
+        }
+        zbus::Error::InputOutput(_) => unreachable("the connection was lost"),
+        other => Failure::failed(harmless(&other.to_string())),
+    }
+}
+
+/// An error of the bus or of the daemon, as the command says it.
+fn by_name(name: &str, text: &str) -> Failure {
+    const BUS: &str = "org.freedesktop.DBus.Error.";
+    if let Some(code) = ErrorCode::from_bus_name(name) {
+        let lines: Vec<String> = text.lines().map(harmless).collect();
+        return Failure::new(code.exit_status(), lines.join("\n"));
+    }
+    match name.strip_prefix(BUS) {
+        Some("ServiceUnknown" | "NameHasNoOwner") => unreachable("it does not run"),
+        Some("NoReply" | "Timeout" | "TimedOut") => unreachable("it does not answer"),
+        Some("Disconnected" | "NoServer") => no_bus(),
+        Some("UnknownMethod" | "UnknownInterface" | "UnknownObject" | "InvalidArgs") => {
+            Failure::failed("stintd is of another version. root: systemctl restart stintd")
+        }
+        _ => Failure::failed(harmless(text)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_daemon_that_is_away_is_status_69() {
+        for (name, why) in [
+            ("ServiceUnknown", "it does not run"),
+            ("NoReply", "it does not answer"),
+            ("NoServer", "the system bus does not answer"),
+        ] {
+            let failure = by_name(&format!("org.freedesktop.DBus.Error.{name}"), "x");
+            assert_eq!(failure.status, ExitStatus::Unavailable);
+            let wanted =
+                format!("stint: stintd cannot be reached: {why}. root: systemctl status stintd");
+            assert_eq!(failure.message, wanted);
+        }
+    }
+
+    #[test]
+    fn the_daemons_own_errors_keep_their_message_and_status() {
+        for code in ErrorCode::ALL {
+            let failure = by_name(code.bus_name(), "no role \u{1b}[2J");
+            assert_eq!(failure.status, code.exit_status());
+            assert_eq!(failure.message, "stint: no role \\u{1b}[2J");
+        }
+    }
+}

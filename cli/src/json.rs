@@ -1,0 +1,128 @@
+//! The documents of `--json`: the contract's field names, RFC 3339 times in UTC. Stable: fields
+//! may be added, none is renamed or taken away.
+
+use serde_json::{Value, json};
+use stint_policy::{Diagnostic, Severity};
+use stint_proto::{Alarm, Explanation, Grant, ReloadReport, RoleSummary, Status, Timestamp};
+
+fn time(time: Timestamp) -> Value {
+    json!(time.to_string())
+}
+
+/// A grant.
+pub fn grant(grant: &Grant) -> Value {
+    json!({
+        "id": grant.id,
+        "user": grant.user,
+        "uid": grant.uid,
+        "role": grant.role,
+        "state": grant.state,
+        "starts_at": time(grant.starts_at),
+        "expires_at": time(grant.expires_at),
+        "ended_at": grant.ended_at.map(time),
+        "end_reason": grant.end_reason,
+        "origin": grant.origin,
+        "reason": grant.reason,
+        "ticket": grant.ticket,
+        "granted_by": grant.granted_by,
+        "approvals": grant.approvals,
+        "services": grant.services,
+        "groups": grant.groups,
+    })
+}
+
+/// Grants.
+pub fn grants(grants: &[Grant]) -> Value {
+    grants.iter().map(grant).collect()
+}
+
+/// An alarm.
+pub fn alarm(alarm: &Alarm) -> Value {
+    json!({ "text": alarm.text, "since": time(alarm.since), "tries": alarm.tries })
+}
+
+/// `stint status`.
+pub fn status(status: &Status) -> Value {
+    json!({
+        "host": status.host,
+        "user": status.user,
+        "grants": grants(&status.grants),
+        "eligible": status.eligible,
+        "gate_mode": status.gate_mode,
+        "alarms": status.alarms.iter().map(alarm).collect::<Value>(),
+        "policy_problem": status.policy_problem,
+    })
+}
+
+/// `stint roles`.
+pub fn role(role: &RoleSummary) -> Value {
+    json!({
+        "name": role.name,
+        "description": role.description,
+        "services": role.services,
+        "groups": role.groups,
+        "sudo": role.sudo,
+        "max_duration_seconds": role.max_duration.seconds(),
+        "default_duration_seconds": role.default_duration.seconds(),
+        "approvals": role.approvals,
+        "eligible": role.eligible,
+    })
+}
+
+/// `stint explain`.
+pub fn explanation(explanation: &Explanation) -> Value {
+    json!({
+        "user": explanation.user,
+        "service": explanation.service,
+        "at": time(explanation.at),
+        "verdict": explanation.verdict,
+        "because": explanation.because,
+    })
+}
+
+/// `stint reload`.
+pub fn reload(report: &ReloadReport, gate: &[String]) -> Value {
+    json!({
+        "roles": report.roles,
+        "granted": grants(&report.granted),
+        "ended": grants(&report.ended),
+        "warnings": report.warnings,
+        "gate_mode": report.gate_mode,
+        "gate_differs": gate,
+    })
+}
+
+/// What is wrong with a policy.
+pub fn diagnostic(diagnostic: &Diagnostic) -> Value {
+    json!({
+        "severity": match diagnostic.severity {
+            Severity::Error => "error",
+            Severity::Warning => "warning",
+            Severity::Note => "note",
+        },
+        "path": diagnostic.path,
+        "line": diagnostic.line,
+        "column": diagnostic.column,
+        "key": diagnostic.key,
+        "message": diagnostic.message,
+        "hint": diagnostic.hint,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_grant_has_the_fields_of_the_contract() {
+        let document = grant(&crate::look::grants::tests::example());
+        let contract = "id user uid role state starts_at expires_at ended_at end_reason origin \
+                        reason ticket granted_by approvals";
+        for field in contract.split(' ') {
+            assert!(document.get(field).is_some(), "{field}");
+        }
+        assert_eq!(document["expires_at"], "2026-11-23T14:32:00.000Z");
+        assert_eq!(document["origin"], "admin");
+        assert_eq!(document["uid"], 1000);
+    }
+}

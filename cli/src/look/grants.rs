@@ -1,0 +1,202 @@
+//! Grants and roles in tables and sentences.
+
+use jiff::tz::TimeZone;
+use stint_policy::text::harmless;
+use stint_proto::{Grant, GrantState, GroupName, Origin, RoleSummary, ServiceName, Timestamp};
+
+use super::table::table;
+use super::times::{clock, length};
+
+/// Now and here: what turns a point in time into what a clock shows.
+#[derive(Clone, Debug)]
+pub struct Here {
+    /// The point in time.
+    pub now: Timestamp,
+    /// The zone.
+    pub zone: TimeZone,
+}
+
+impl Here {
+    /// The system's clock and zone.
+    pub fn system() -> Self {
+        Self { now: crate::clock::wall(), zone: TimeZone::system() }
+    }
+
+    /// A time as the clock shows it.
+    pub fn clock(&self, time: Timestamp) -> String {
+        clock(time, self.now, &self.zone)
+    }
+}
+
+/// `sudo, group docker`.
+pub fn opens(services: &[ServiceName], groups: &[GroupName]) -> String {
+    let sudo = services.iter().any(|name| name.as_str() == "sudo");
+    let doors = services.iter().filter(|name| !(sudo && name.as_str() == "sudo-i"));
+    let doors = doors.map(ToString::to_string);
+    doors.chain(groups.iter().map(|name| format!("group {name}"))).collect::<Vec<_>>().join(", ")
+}
+
+fn left(grant: &Grant, here: &Here) -> String {
+    match grant.state {
+        GrantState::Scheduled => {
+            format!("starts in {}", length(grant.starts_at.micros_since(here.now)))
+        }
+        GrantState::Active => length(grant.expires_at.micros_since(here.now)),
+        GrantState::Ended => "-".to_owned(),
+    }
+}
+
+fn given_by(grant: &Grant) -> String {
+    if grant.origin == Origin::Policy {
+        return "(policy)".to_owned();
+    }
+    if grant.approvals.is_empty() {
+        return grant.granted_by.clone();
+    }
+    grant.approvals.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+/// What one person holds.
+pub fn held(grants: &[Grant], here: &Here) -> String {
+    let rows: Vec<_> = grants
+        .iter()
+        .map(|grant| {
+            vec![
+                grant.role.to_string(),
+                opens(&grant.services, &grant.groups),
+                left(grant, here),
+                here.clock(grant.expires_at),
+                given_by(grant),
+                grant.id.to_string(),
+            ]
+        })
+        .collect();
+    table(&["ROLE", "OPENS", "LEFT", "ENDS", "APPROVED BY", "GRANT"], &rows)
+}
+
+/// Grants of many.
+pub fn list(grants: &[Grant], here: &Here) -> String {
+    let rows: Vec<_> = grants
+        .iter()
+        .map(|grant| {
+            let state = match grant.end_reason {
+                Some(reason) => reason.to_string(),
+                None => grant.state.to_string(),
+            };
+            vec![
+                grant.id.to_string(),
+                grant.user.to_string(),
+                grant.role.to_string(),
+                state,
+                here.clock(grant.starts_at),
+                here.clock(grant.ended_at.unwrap_or(grant.expires_at)),
+                left(grant, here),
+                given_by(grant),
+                grant.reason.clone(),
+            ]
+        })
+        .collect();
+    let headings = ["GRANT", "USER", "ROLE", "STATE", "FROM", "UNTIL", "LEFT", "BY", "REASON"];
+    table(&headings, &rows)
+}
+
+/// Roles.
+pub fn roles(roles: &[RoleSummary]) -> String {
+    let rows: Vec<_> = roles
+        .iter()
+        .map(|role| {
+            vec![
+                role.name.to_string(),
+                opens(&role.services, &role.groups),
+                role.default_duration.to_string(),
+                role.max_duration.to_string(),
+                if role.eligible { "yes" } else { "no" }.to_owned(),
+                role.description.clone(),
+            ]
+        })
+        .collect();
+    table(&["ROLE", "OPENS", "USUALLY", "AT MOST", "FOR YOU", "DESCRIPTION"], &rows)
+}
+
+/// What was granted, in a sentence or two.
+pub fn granted(grant: &Grant, here: &Here) -> String {
+    let (role, user, id) = (&grant.role, &grant.user, &grant.id);
+    let until = here.clock(grant.expires_at);
+    let sentence = if grant.state == GrantState::Scheduled {
+        format!("{role} for {user} from {} until {until} ({id})", here.clock(grant.starts_at))
+    } else {
+        format!("{role} for {user} until {until} ({id})")
+    };
+    if grant.groups.is_empty() {
+        return sentence;
+    }
+    format!("{sentence}\nShells that {user} has open keep their old groups: log in again.")
+}
+
+/// What ended, in a line.
+pub fn ended(grant: &Grant) -> String {
+    format!("{} of {} has ended ({})", grant.role, grant.user, grant.id)
+}
+
+/// A policy problem or a message that may have lines, made harmless line by line.
+pub fn lines(text: &str) -> String {
+    text.lines().map(harmless).collect::<Vec<_>>().join("\n")
+}
+
+#[cfg(test)]
+pub mod tests {
+    use super::*;
+
+    /// A grant to show.
+    pub fn example() -> Grant {
+        Grant {
+            id: "g4t9".parse().unwrap(),
+            user: "alice".parse().unwrap(),
+            uid: stint_proto::Uid(1000),
+            role: "admin".parse().unwrap(),
+            state: GrantState::Active,
+            starts_at: "2026-11-23T14:02:00Z".parse().unwrap(),
+            expires_at: "2026-11-23T14:32:00Z".parse().unwrap(),
+            ended_at: None,
+            end_reason: None,
+            origin: Origin::Admin,
+            reason: "disk full".into(),
+            ticket: None,
+            granted_by: "root".into(),
+            approvals: Vec::new(),
+            services: vec!["sudo".parse().unwrap(), "sudo-i".parse().unwrap()],
+            groups: Vec::new(),
+        }
+    }
+
+    fn here() -> Here {
+        Here { now: "2026-11-23T14:03:30Z".parse().unwrap(), zone: TimeZone::UTC }
+    }
+
+    #[test]
+    fn a_grant_is_told_in_a_sentence() {
+        let mut grant = example();
+        assert_eq!(granted(&grant, &here()), "admin for alice until 14:32 (g4t9)");
+        grant.groups = vec!["docker".parse().unwrap()];
+        assert_eq!(
+            granted(&grant, &here()),
+            "admin for alice until 14:32 (g4t9)\n\
+             Shells that alice has open keep their old groups: log in again."
+        );
+    }
+
+    #[test]
+    fn what_is_held_shows_what_is_left() {
+        let mut policy = example();
+        policy.origin = Origin::Policy;
+        policy.services.clear();
+        policy.groups = vec!["docker".parse().unwrap()];
+        let text = held(&[example(), policy], &here());
+        assert_eq!(
+            anstream::adapter::strip_str(&text).to_string(),
+            "  ROLE   OPENS         LEFT    ENDS   APPROVED BY  GRANT\n  \
+               admin  sudo          28 min  14:32  root         g4t9\n  \
+               admin  group docker  28 min  14:32  (policy)     g4t9"
+        );
+    }
+}

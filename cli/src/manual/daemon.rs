@@ -1,0 +1,55 @@
+//! stintd(8).
+
+use stint_proto::{BUS_NAME, PAM_SOCKET, POLICY_FILE, STATE_DIR, SUDO_RULE_FILE};
+
+use super::roff::Page;
+
+/// The page.
+pub fn page() -> String {
+    let mut page = Page::new("stintd", 8, "holds the grants of a host, and ends them in time");
+    page.heading("SYNOPSIS");
+    page.example("stintd\nstintd --end-all REASON\nstintd --help | --version");
+    page.heading("DESCRIPTION");
+    page.text(
+        "stintd decides for pam_stint(8) who gets in, and does for stint(1) what root orders. A \
+         grant is recorded durably first; then its end is armed, then its memberships and sudo \
+         rules are applied. At the end they are taken back. Only what stint added is taken back, \
+         with the last grant that needs it. It is started by systemd, by its service or its \
+         socket.",
+    );
+    page.text(
+        "A deadline is kept on the wall clock and on the boot clock, whichever comes first: a \
+         clock that is set back lengthens no grant. What cannot be taken back now, such as a \
+         membership in a locked file, is tried again until it is done, and is an alarm in stint \
+         status and stint doctor until then.",
+    );
+    page.heading("OPTIONS");
+    page.term(
+        "--end-all REASON",
+        "End every grant, take back everything, and exit. Only while stintd is stopped; the \
+         package's removal does this.",
+    );
+    page.term("--help, --version", "Say how it is called, or which version it is, and exit.");
+    page.heading("SIGNALS");
+    page.term("SIGHUP", "Reads the policy again, as stint reload does.");
+    page.term("SIGTERM", "Ends; grants stay in the state and end in time when it runs again.");
+    page.heading("RECORD");
+    page.text(
+        "Every decision is one entry in the journal with the identifier stintd and the fields \
+         STINT_EVENT, STINT_DECISION, STINT_USER, STINT_UID, STINT_ROLE, STINT_GRANT, \
+         STINT_ACTOR, STINT_SERVICE, STINT_REASON and STINT_TICKET; where there is no journal, \
+         one line to /dev/log. To read it:",
+    );
+    page.example("journalctl -t stintd\njournalctl -t stintd STINT_EVENT=check.denied -x");
+    page.heading("FILES");
+    for (path, what) in [
+        (POLICY_FILE, "The policy: stint-policy(5)."),
+        (STATE_DIR, "The state, root's alone."),
+        (PAM_SOCKET, "Where pam_stint(8) asks, root's alone."),
+        (SUDO_RULE_FILE, "The sudo rules of active grants; replaced whole, after visudo -c."),
+        (BUS_NAME, "Its name on the system bus."),
+    ] {
+        page.term(path, what);
+    }
+    page.finish("stint(1), pam_stint(8), stint-policy(5), sudoers(5), journalctl(1)")
+}

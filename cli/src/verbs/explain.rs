@@ -1,0 +1,34 @@
+//! `stint explain`.
+
+use stint_policy::text::harmless;
+use stint_proto::{ExitStatus, Explain, Explanation, Verdict};
+
+use crate::args::ExplainArgs;
+use crate::failure::Outcome;
+use crate::look::grants::Here;
+use crate::look::{BAD, GOOD, styled};
+use crate::{bus, json, out};
+
+/// Shows why the gate would say what it would say.
+pub fn run(args: ExplainArgs) -> Outcome {
+    let here = Here::system();
+    let at = super::time(args.at.as_deref(), &here)?;
+    let question = Explain { user: args.user, service: args.service, at };
+    let answer: Explanation = bus::call("Explain", &question)?;
+    if args.json.json {
+        out::json(&json::explanation(&answer));
+    } else {
+        out::print(&text(&answer, &here));
+    }
+    Ok(ExitStatus::Done)
+}
+
+fn text(answer: &Explanation, here: &Here) -> String {
+    let (user, service, at) = (&answer.user, &answer.service, here.clock(answer.at));
+    let head = match answer.verdict {
+        Verdict::Allow => styled(GOOD, &format!("At {at} {service} lets {user} in.")),
+        Verdict::Deny => styled(BAD, &format!("At {at} {service} does not let {user} in.")),
+    };
+    let because = answer.because.iter().map(|line| format!("\n  {}", harmless(line)));
+    head + &because.collect::<String>()
+}

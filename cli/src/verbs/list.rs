@@ -1,0 +1,23 @@
+//! `stint list`.
+
+use stint_proto::{ExitStatus, Grant, ListFilter};
+
+use crate::args::ListArgs;
+use crate::failure::Outcome;
+use crate::look::grants::{Here, list};
+use crate::{bus, json, out};
+
+/// Shows grants.
+pub fn run(args: ListArgs) -> Outcome {
+    let filter = ListFilter { ended: args.all, user: args.user, role: args.role };
+    let grants: Vec<Grant> = bus::call("List", &filter)?;
+    if args.json.json {
+        out::json(&json::grants(&grants));
+    } else if grants.is_empty() {
+        let scope = if args.all { "" } else { " Ended ones too:  stint list --all" };
+        out::print(&format!("No grants.{scope}"));
+    } else {
+        out::print(&list(&grants, &Here::system()));
+    }
+    Ok(ExitStatus::Done)
+}
