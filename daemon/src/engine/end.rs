@@ -33,6 +33,18 @@ impl Ending {
         Self { reason: EndReason::Policy, actor: "policy".to_owned(), why }
     }
 
+    /// One line for people.
+    fn told(&self, grant: &Grant) -> String {
+        let what = format!("{} for {} ({})", grant.role, grant.user, grant.id);
+        let (actor, why) = (&self.actor, self.why.as_deref().unwrap_or("no reason was given"));
+        match self.reason {
+            EndReason::Expired => format!("{what} has ended: its time is over"),
+            EndReason::Revoked => format!("{what} was revoked by {actor}: {why}"),
+            EndReason::Policy => format!("{what} has ended: {why}"),
+            EndReason::Dropped => format!("{what} was dropped by {actor}"),
+        }
+    }
+
     fn event(&self) -> Event {
         match self.reason {
             EndReason::Expired => Event::GrantExpired,
@@ -106,11 +118,7 @@ impl Engine {
         let mut writes = Vec::with_capacity(ended.len() * 2);
         let mut entries = Vec::with_capacity(ended.len());
         for grant in &ended {
-            let by = ending.why.as_deref().map(|why| format!(": {why}")).unwrap_or_default();
-            let text = format!(
-                "{} for {} {} by {}{by}",
-                grant.role, grant.user, ending.reason, ending.actor
-            );
+            let text = ending.told(grant);
             let mut entry = self.about(ending.event(), grant, &ending.actor, text);
             if ending.why.is_some() {
                 entry.reason.clone_from(&ending.why);

@@ -36,14 +36,13 @@ impl Engine {
         }
         let account = self.account(&policy, &order.role, &order.user).await?;
         let grant = self.new_grant(order, terms.duration, account, actor).await?;
-        let verb = if grant.stage == Stage::Active { "now" } else { "later" };
         let event = match grant.stage {
             Stage::Active => Event::GrantActivated,
             Stage::Scheduled | Stage::Ended { .. } => Event::GrantScheduled,
         };
         let text = format!(
-            "{} for {} from {} ({verb}) until {}, given by {actor}",
-            grant.role, grant.user, grant.starts_at, grant.deadline.wall
+            "{} for {} ({}) from {} until {}, given by {actor}: {}",
+            grant.role, grant.user, grant.id, grant.starts_at, grant.deadline.wall, grant.reason
         );
         let entry = self.about(event, &grant, actor, text);
         self.store.change(vec![Write::Grant(grant.clone()), Write::Record(entry.clone())]).await?;
