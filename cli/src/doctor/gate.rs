@@ -81,21 +81,32 @@ pub fn module(places: &Places, all: &[Standing]) -> Option<Finding> {
     Some(Finding::new(Rank::Wrong, text, "stint gate off --all, or install stint again"))
 }
 
+/// What the rest of the host says that can undo what sudo's PAM file says.
+#[derive(Clone, Copy, Debug)]
+pub struct Around {
+    /// The module is installed.
+    pub module: bool,
+    /// sudo's own settings go past its PAM file.
+    pub bypass: bool,
+    /// The policy only observes, so stintd denies nobody.
+    pub observe: bool,
+}
+
 /// Whether sudo is really gated, in a sentence.
-pub fn closing(sudo: Option<&Standing>, module: bool, bypass: bool) -> (bool, String) {
+pub fn closing(sudo: Option<&Standing>, around: Around) -> (bool, String) {
     let text = match sudo {
         None => "sudo is not gated: it has no PAM file.",
         Some(standing) if !standing.asks() => {
             "sudo is not gated: its sudoers rules alone say who gets in."
         }
-        Some(standing) if standing.observes() => {
+        Some(standing) if standing.observes() || (around.observe && standing.asks()) => {
             "sudo is not gated: it is only observed, and nobody is denied."
         }
         Some(standing) if !standing.denies() => {
             "sudo is not gated: its PAM file lets a denial through."
         }
-        Some(_) if bypass => "sudo is not gated: its own settings go past its PAM file.",
-        Some(_) if !module => "sudo is shut: the module is missing, so nobody gets in.",
+        Some(_) if around.bypass => "sudo is not gated: its own settings go past its PAM file.",
+        Some(_) if !around.module => "sudo is shut: the module is missing, so nobody gets in.",
         Some(_) => return (true, "sudo is gated: who holds no grant is denied.".to_owned()),
     };
     (false, text.to_owned())
@@ -127,20 +138,34 @@ mod tests {
     fn finds_every_way_past_sudo() {
         let open = at("@include common-account\n");
         assert_eq!(sudo(Some(&open), None)[0].rank, Rank::Open);
-        assert!(!closing(Some(&open), true, false).0);
+        assert!(!closing(Some(&open), Around { module: true, bypass: false, observe: false }).0);
         assert_eq!(sudo(Some(&gated(GateMode::Enforce)), Some(&open)).len(), 1);
 
         let passed = at("account sufficient pam_localuser.so\naccount required pam_stint.so\n");
         let found = services(std::slice::from_ref(&passed), None);
         assert_eq!(found[0].rank, Rank::Open);
         assert!(found[0].text.contains("/etc/pam.d/sudo:1"), "{found:?}");
-        assert!(!closing(Some(&passed), true, false).0);
+        assert!(!closing(Some(&passed), Around { module: true, bypass: false, observe: false }).0);
 
         let observed = gated(GateMode::Observe);
         assert_eq!(services(std::slice::from_ref(&observed), Some(&terms(GateMode::Observe))), []);
-        assert!(!closing(Some(&observed), true, false).0);
-        assert!(!closing(Some(&gated(GateMode::Enforce)), false, false).0);
-        assert!(!closing(Some(&gated(GateMode::Enforce)), true, true).0);
+        assert!(
+            !closing(Some(&observed), Around { module: true, bypass: false, observe: false }).0
+        );
+        assert!(
+            !closing(
+                Some(&gated(GateMode::Enforce)),
+                Around { module: false, bypass: false, observe: false }
+            )
+            .0
+        );
+        assert!(
+            !closing(
+                Some(&gated(GateMode::Enforce)),
+                Around { module: true, bypass: true, observe: false }
+            )
+            .0
+        );
     }
 
     #[test]
@@ -153,12 +178,18 @@ mod tests {
     }
 
     #[test]
+    fn a_policy_that_observes_gates_nothing() {
+        let around = Around { module: true, bypass: false, observe: true };
+        assert!(!closing(Some(&gated(GateMode::Enforce)), around).0);
+    }
+
+    #[test]
     fn a_gated_sudo_has_no_finding() {
         let good = gated(GateMode::Enforce);
         assert_eq!(sudo(Some(&good), Some(&good)), []);
         assert_eq!(services(std::slice::from_ref(&good), Some(&terms(GateMode::Enforce))), []);
         assert_eq!(
-            closing(Some(&good), true, false),
+            closing(Some(&good), Around { module: true, bypass: false, observe: false }),
             (true, "sudo is gated: who holds no grant is denied.".to_owned())
         );
     }

@@ -9,6 +9,7 @@ mod sudoers;
 
 use std::path::Path;
 
+use stint_policy::GateMode;
 use stint_proto::Health;
 
 use crate::gate::inspect::{gated, standing};
@@ -72,6 +73,7 @@ pub fn examine() -> Diagnosis {
     let sudo = standing(&places, "sudo");
     let sudo_i = standing(&places, "sudo-i");
     let terms = crate::gate::terms_of_policy();
+    let observe = terms.as_ref().is_ok_and(|terms| terms.mode == GateMode::Observe);
     let sudo_settings = sudoers::read(Path::new("/"));
 
     let mut findings = gate::sudo(sudo.as_ref(), sudo_i.as_ref());
@@ -92,8 +94,9 @@ pub fn examine() -> Diagnosis {
         }
     }
     findings.sort_by_key(|finding| finding.rank);
-    let (sudo_gated, closing) =
-        gate::closing(sudo.as_ref(), places.module().is_some(), sudo_settings.bypass());
+    let around =
+        gate::Around { module: places.module().is_some(), bypass: sudo_settings.bypass(), observe };
+    let (sudo_gated, closing) = gate::closing(sudo.as_ref(), around);
     Diagnosis { findings, sudo_gated, closing }
 }
 

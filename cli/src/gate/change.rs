@@ -124,8 +124,9 @@ pub fn plan_on(
     terms: &Terms,
 ) -> Result<Vec<Change>, Failure> {
     if places.module().is_none() {
-        let folders = places.modules.first().map(|path| path.display().to_string());
-        let folder = folders.unwrap_or_default();
+        let folder = places.modules.iter().find(|path| path.join("pam_unix.so").is_file());
+        let folder = folder.or(places.modules.first());
+        let folder = folder.map(|path| path.display().to_string()).unwrap_or_default();
         return Err(Failure::failed(format!(
             "{MODULE_FILE} is in no PAM module folder of this host (such as {folder}): \
              install it first, or every gated service would be shut"
