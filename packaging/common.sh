@@ -51,6 +51,6 @@ stint_crates() {
     {
         echo "Crates linked into stint, stintd and pam_stint.so, and their licences:"
         echo
-        grep -v ' (/' "$1.all" | LC_ALL=C sort -u
+        sed -e '/ (\//d' -e '/^$/d' "$1.all" | LC_ALL=C sort -u
     } >"$1"
 }
