@@ -60,6 +60,31 @@ impl Shell {
         self.type_line(&format!("eval '{command}'; printf '@@%s %s\\n' {} \"$?\"", self.commands));
     }
 
+    /// Runs one command and answers each question for a password with this one.
+    ///
+    /// # Panics
+    /// When it asks more than three times, or does not end within a minute.
+    pub fn run_with_password(&mut self, command: &str, password: &str) -> Output {
+        self.start(command);
+        let mark = format!("@@{} ", self.commands);
+        let mut shown = String::new();
+        for _ in 0..4 {
+            let text = match self.seen_first(&[&mark, "assword: ", "assword for "], PATIENCE) {
+                Ok(text) => text,
+                Err(why) => panic!("{command} did not end ({why}): {shown}{}", self.unread),
+            };
+            shown.push_str(&text);
+            if let Some(said) = shown.strip_suffix(&mark) {
+                return self.finished(said.to_owned());
+            }
+            if shown.ends_with("for ") {
+                shown.push_str(&self.expect(": "));
+            }
+            self.type_line(password);
+        }
+        panic!("{command} asks again and again: {shown}");
+    }
+
     /// Types Ctrl-C, and waits until the shell takes commands again: `finish` is not called then.
     /// Returns what the terminal showed until then.
     ///
@@ -89,7 +114,10 @@ impl Shell {
     pub fn finish(&mut self) -> Output {
         let mark = format!("@@{} ", self.commands);
         let stdout = self.expect(&mark);
-        let stdout = stdout.strip_suffix(&mark).unwrap().to_owned();
+        self.finished(stdout.strip_suffix(&mark).unwrap().to_owned())
+    }
+
+    fn finished(&mut self, stdout: String) -> Output {
         let status = self.expect("\n");
         let status = status.trim().parse().unwrap_or_else(|_| panic!("a status: {status:?}"));
         Output { status, stdout, stderr: String::new() }
@@ -129,10 +157,20 @@ impl Shell {
     }
 
     fn seen(&mut self, text: &str, patience: Duration) -> Result<String, RecvTimeoutError> {
+        self.seen_first(&[text], patience)
+    }
+
+    /// What was shown up to the end of whichever text comes first.
+    fn seen_first(
+        &mut self,
+        texts: &[&str],
+        patience: Duration,
+    ) -> Result<String, RecvTimeoutError> {
         let deadline = Deadline::after(patience);
         loop {
-            if let Some(at) = self.unread.find(text) {
-                let rest = self.unread.split_off(at + text.len());
+            let found = texts.iter().filter_map(|text| Some(self.unread.find(text)? + text.len()));
+            if let Some(end) = found.min() {
+                let rest = self.unread.split_off(end);
                 return Ok(std::mem::replace(&mut self.unread, rest));
             }
             let bytes = self.screen.recv_timeout(deadline.left())?;
