@@ -66,10 +66,13 @@ impl Engine {
                 format!("a reason needs 1 to {TEXT_LIMIT} characters, this one has {length}");
             return Err(Refusal::new(ErrorCode::Invalid, text));
         }
-        let changing = self.changes.lock().await;
         let ids = self.named_by(&order)?;
         let policy = self.policy();
-        let ended = self.end(ids, &Ending::revoked(actor, &order.reason)).await;
+        let ending = Ending::revoked(actor, &order.reason);
+        // The gate does not wait for its turn behind a slow change; what follows does.
+        let ended = self.close_gate(&ids, &ending);
+        let changing = self.changes.lock().await;
+        self.take_back(&ended, &ending).await;
         drop(changing);
         Ok(ended.iter().map(|grant| self.shown(&policy, grant)).collect())
     }
@@ -112,12 +115,18 @@ impl Engine {
     /// done; the rest is tried again until it works, and is an alarm meanwhile.
     pub(super) async fn end(&self, ids: Vec<GrantId>, ending: &Ending) -> Vec<Grant> {
         let ended = self.close_gate(&ids, ending);
+        self.take_back(&ended, ending).await;
+        ended
+    }
+
+    /// Makes ends durable and takes back what was given. The caller holds `changes`.
+    async fn take_back(&self, ended: &[Grant], ending: &Ending) {
         if ended.is_empty() {
-            return ended;
+            return;
         }
         let mut writes = Vec::with_capacity(ended.len() * 2);
         let mut entries = Vec::with_capacity(ended.len());
-        for grant in &ended {
+        for grant in ended {
             let text = ending.told(grant);
             let mut entry = self.about(ending.event(), grant, &ending.actor, text);
             if ending.why.is_some() {
@@ -132,8 +141,7 @@ impl Engine {
             self.record.tell(entry);
         }
         self.enforce().await;
-        self.clear_tickets(&ended).await;
-        ended
+        self.clear_tickets(ended).await;
     }
 
     fn close_gate(&self, ids: &[GrantId], ending: &Ending) -> Vec<Grant> {

@@ -148,8 +148,13 @@ impl Engine {
             return;
         }
         for (grant, entry) in begun {
-            self.state().index.put(grant);
-            self.record.tell(&entry);
+            let mut state = self.state();
+            // Revoked while it was being written: it stays ended.
+            if state.index.get(&grant.id).is_some() {
+                state.index.put(grant);
+                drop(state);
+                self.record.tell(&entry);
+            }
         }
         self.enforce().await;
     }

@@ -208,6 +208,8 @@ impl Store {
             Ok(version) => StoreError::TooNew { path: path.to_owned(), version },
             Err(error) => StoreError::Sqlite(error),
         })?;
+        // Sessions of another boot ended with it.
+        connection.execute("DELETE FROM sessions WHERE boot_id <> ?1", [boot_id])?;
         let loaded = Loaded {
             grants: rows::grants(&connection, "state <> 'ended'", &[])?,
             memberships: rows::memberships(&connection)?,
