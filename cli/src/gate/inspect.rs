@@ -17,6 +17,8 @@ pub struct Standing {
     pub by_hand: Vec<usize>,
     /// The other service whose file brings the module in.
     pub through: Option<String>,
+    /// Whether that file's gate only observes.
+    pub through_observes: bool,
     /// How a denial would be let through, were the module to deny.
     pub leak: Option<Leak>,
     /// A line where one of the gate's blocks has lost an end.
@@ -34,9 +36,10 @@ impl Standing {
         self.leak.is_none()
     }
 
-    /// Whether the gate's own lines only observe.
+    /// Whether the gate's lines, its own or those of the file that it includes, only observe.
     pub fn observes(&self) -> bool {
-        self.block.as_ref().is_some_and(|found| found.mode == GateMode::Observe)
+        let own = self.block.as_ref().map(|found| found.mode == GateMode::Observe);
+        own.unwrap_or(self.through_observes)
     }
 
     /// Whether the gate's own lines say something other than these terms.
@@ -74,11 +77,14 @@ pub fn judge(service: &str, text: &str, files: stack::Files<'_>) -> Standing {
         Err(block::CannotEdit::TornBlock { line }) => Some(line),
         _ => None,
     };
+    let through = place.map(|place| place.file).filter(|file| file != service);
+    let included = through.as_deref().and_then(with).and_then(|text| block::find(&text));
     Standing {
         service: service.to_owned(),
         block: block::find(text),
         by_hand: block::by_hand(text),
-        through: place.map(|place| place.file).filter(|file| file != service),
+        through,
+        through_observes: included.is_some_and(|found| found.mode == GateMode::Observe),
         leak: stack::leak(service, &with, &exempt),
         torn,
     }

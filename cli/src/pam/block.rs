@@ -55,11 +55,12 @@ fn account_lines(service: &str, terms: &Terms) -> Vec<String> {
         };
         format!("account [success={over} default=ignore] pam_succeed_if.so quiet{by_invoker} {who}")
     });
-    let control = match terms.mode {
-        GateMode::Enforce => "requisite",
-        GateMode::Observe => "optional",
+    let asks = match terms.mode {
+        GateMode::Enforce => format!("account requisite {MODULE_FILE}"),
+        // Whatever it answers, they are let in: so it must not tell them that they are not.
+        GateMode::Observe => format!("account optional {MODULE_FILE} quiet"),
     };
-    exempt.chain([format!("account {control} {MODULE_FILE}")]).collect()
+    exempt.chain([asks]).collect()
 }
 
 /// The file's text with the gate's lines: the account lines before the first line that can bring

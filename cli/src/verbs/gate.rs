@@ -89,13 +89,15 @@ fn on(places: &Places, services: &[ServiceName], dry_run: bool) -> Outcome {
         return Ok(ExitStatus::Done);
     }
     let done = needed.iter().map(|change| change.service.as_str()).collect::<Vec<_>>().join(", ");
+    // As it is typed: apart by blanks.
+    let undo = services.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
     out::print(&match terms.mode {
         GateMode::Enforce => format!(
-            "Gated: {done}. Who holds no grant is denied. Undo it with:  stint gate off {names}"
+            "Gated: {done}. Who holds no grant is denied. Undo it with:  stint gate off {undo}"
         ),
         GateMode::Observe => format!(
             "Observed: {done}. Nobody is denied; what would be is in the log. \
-             Undo it with:  stint gate off {names}"
+             Undo it with:  stint gate off {undo}"
         ),
     });
     Ok(ExitStatus::Done)

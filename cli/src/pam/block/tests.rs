@@ -63,7 +63,9 @@ fn sshd_is_told_by_who_logs_in_and_observe_stops_nobody() {
     let files = |file: &str| fixtures::file("debian13", file);
     let text = files("sshd").unwrap();
     let gated = put_in(&text, "sshd", &terms(GateMode::Observe, &["eve"]), &files).unwrap();
-    assert!(gated.contains("pam_succeed_if.so quiet user = eve\naccount optional pam_stint.so\n"));
+    assert!(
+        gated.contains("pam_succeed_if.so quiet user = eve\naccount optional pam_stint.so quiet\n")
+    );
     let block = gated.find(BEGIN).unwrap();
     assert!(block < gated.find("pam_nologin.so").unwrap());
     assert!(block > gated.find("@include common-auth").unwrap());
