@@ -7,7 +7,7 @@ use stint_proto::Verdict;
 use crate::ask::{self, NoAnswer};
 use crate::clock::Deadline;
 use crate::handle::{Handle, Level, Tone};
-use crate::items::Items;
+use crate::items::read_items;
 use crate::options::Options;
 use crate::peer::Daemon;
 use crate::say;
@@ -26,7 +26,7 @@ pub enum Decision {
 #[derive(Clone, Copy, Debug)]
 pub struct Facts<'a> {
     /// The process's real uid.
-    pub real_uid: u32,
+    pub real_uid: stint_proto::Uid,
     /// Whether PAM was told to be silent; denials are told all the same.
     pub silent: bool,
     /// Where stintd listens.
@@ -44,7 +44,7 @@ pub fn decide(handle: &impl Handle, args: &[&CStr], facts: Facts<'_>) -> Decisio
         }
     };
     let deadline = Deadline::after(options.timeout);
-    let items = match Items::read(handle) {
+    let items = match read_items(handle) {
         Ok(items) => items,
         Err(error) => {
             handle.log(Level::Error, &format!("denied: {error}"));
@@ -57,7 +57,7 @@ pub fn decide(handle: &impl Handle, args: &[&CStr], facts: Facts<'_>) -> Decisio
         return Decision::In;
     }
     let service = items.service.clone();
-    match ask::check(facts.daemon, &items.check(), deadline) {
+    match ask::check(facts.daemon, &items, deadline) {
         Ok(answer) => match answer.verdict {
             Verdict::Allow => {
                 debug(handle, options, "stintd answered: allow");

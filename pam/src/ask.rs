@@ -4,7 +4,7 @@
 use std::fmt;
 
 use nix::unistd::Uid;
-use stint_proto::{Check, CheckAnswer, SessionOpen};
+use stint_proto::{CheckAnswer, PamItems};
 use zbus::Type;
 use zbus::wire::export::serde::{Deserialize, Serialize};
 
@@ -89,10 +89,10 @@ where
 /// If there is no answer.
 pub fn check(
     daemon: Daemon<'_>,
-    check: &Check,
+    items: &PamItems,
     deadline: Deadline,
 ) -> Result<CheckAnswer, NoAnswer> {
-    ask(daemon, "Check", check, deadline)
+    ask(daemon, "Check", items, deadline)
 }
 
 /// Reports a session, and gets its id.
@@ -101,10 +101,10 @@ pub fn check(
 /// If there is no answer, or the id is no id.
 pub fn open_session(
     daemon: Daemon<'_>,
-    open: &SessionOpen,
+    items: &PamItems,
     deadline: Deadline,
 ) -> Result<String, NoAnswer> {
-    let id: String = ask(daemon, "OpenSession", open, deadline)?;
+    let id: String = ask(daemon, "OpenSession", items, deadline)?;
     let fine = (1..=LONGEST_ID).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_graphic());
     if fine { Ok(id) } else { Err(Garbage("the session's id is none").into()) }
 }

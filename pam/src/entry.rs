@@ -64,7 +64,7 @@ impl PamHooks for Stint {
 
 fn facts(flags: PamFlag) -> Facts<'static> {
     Facts {
-        real_uid: Uid::current().as_raw(),
+        real_uid: stint_proto::Uid(Uid::current().as_raw()),
         silent: flags & PAM_SILENT != 0,
         daemon: Daemon { socket: Path::new(PAM_SOCKET), uid: 0 },
     }

@@ -7,7 +7,7 @@ use crate::account::{Facts, debug};
 use crate::ask;
 use crate::clock::Deadline;
 use crate::handle::{Handle, Level};
-use crate::items::Items;
+use crate::items::read_items;
 use crate::options::Options;
 
 /// What came of reporting a session.
@@ -31,7 +31,7 @@ pub fn open(handle: &mut impl Handle, args: &[&CStr], facts: Facts<'_>) -> Outco
         Err(error) => return failed(&|line| handle.log(Level::Error, line), &error),
     };
     let deadline = Deadline::after(options.timeout);
-    let items = match Items::read(handle) {
+    let items = match read_items(handle) {
         Ok(items) => items,
         Err(error) => return failed(&|line| handle.log(Level::Error, line), &error),
     };
@@ -39,7 +39,7 @@ pub fn open(handle: &mut impl Handle, args: &[&CStr], facts: Facts<'_>) -> Outco
         debug(handle, options, "root's sessions are not reported");
         return Outcome::Done;
     }
-    match ask::open_session(facts.daemon, &items.session(), deadline) {
+    match ask::open_session(facts.daemon, &items, deadline) {
         Ok(id) => {
             debug(handle, options, &format!("session {id} is open"));
             if !handle.keep_session(&id) {

@@ -9,7 +9,8 @@
 
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::ptr;
 
 const PAM_SUCCESS: c_int = 0;
@@ -96,8 +97,14 @@ struct Played {
 
 impl Stage {
     fn new() -> Self {
+        // "cargo test" builds no cdylib by itself; its lock is free while tests run.
+        let built = Command::new(env!("CARGO"))
+            .args(["build", "--quiet", "--locked", "--package", "stint-pam"])
+            .status();
+        assert!(built.unwrap().success(), "the module does not build");
         let me = std::env::current_exe().unwrap();
-        let module = me.parent().unwrap().join("libpam_stint.so");
+        let profile = me.parent().and_then(Path::parent).unwrap();
+        let module = profile.join("libpam_stint.so");
         assert!(module.exists(), "{module:?}");
         Self { folder: tempfile::tempdir().unwrap(), module }
     }

@@ -4,13 +4,16 @@ use serde::{Deserialize, Serialize};
 use zbus::{DeserializeDict, SerializeDict, Type};
 
 use crate::grant::words;
-use crate::{Grant, GrantId, GroupName, Length, RoleName, ServiceName, Timestamp, Uid, UserName};
+use crate::{
+    Grant, GrantId, GroupName, INVOKER_SERVICES, Length, RoleName, ServiceName, Timestamp, Uid,
+    UserName,
+};
 
-/// The module's question in the account phase. All of it is what PAM says; who is asking is read
-/// from the kernel by the daemon, never from here. Absent items are empty.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Type)]
-pub struct Check {
-    /// `PAM_SERVICE`.
+/// What PAM says of a call: the module's question in the account phase, its report in the session
+/// phase. All of it is a claim; who is asking is read from the kernel. Absent items are empty.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Type)]
+pub struct PamItems {
+    /// `PAM_SERVICE`; never empty.
     pub service: String,
     /// `PAM_USER`: the target for su, who authenticated for sudo, who logs in for sshd.
     pub user: String,
@@ -20,6 +23,29 @@ pub struct Check {
     pub tty: String,
     /// `PAM_RHOST`.
     pub rhost: String,
+}
+
+impl PamItems {
+    /// Whose call it is, by name: the invoker's, or, where root itself lets somebody in, theirs.
+    ///
+    /// A process of another real uid can only be the invoker's. One of root's own is sshd and its
+    /// like: there `PAM_RUSER` counts where it is set, but not beside a `PAM_RHOST`, where it is
+    /// what the far end claims; only [`INVOKER_SERVICES`] are known to set it themselves.
+    #[must_use]
+    pub fn subject(&self, real_uid: Uid) -> &str {
+        let invoker = self.rhost.is_empty() || INVOKER_SERVICES.contains(&self.service.as_str());
+        if real_uid != Uid::ROOT || (invoker && !self.ruser.is_empty()) {
+            &self.ruser
+        } else {
+            &self.user
+        }
+    }
+
+    /// Whether root itself asks, who is never gated, whether stintd lives or not.
+    #[must_use]
+    pub fn are_of_root(&self, real_uid: Uid) -> bool {
+        real_uid == Uid::ROOT && self.subject(real_uid) == "root"
+    }
 }
 
 words! {
@@ -32,28 +58,13 @@ words! {
     }
 }
 
-/// The answer to a [`Check`].
+/// The answer to the question whether [`PamItems`] may pass.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Type)]
 pub struct CheckAnswer {
     /// In or not. The module takes anything but `allow` for a denial.
     pub verdict: Verdict,
     /// What the person is told: at most three lines, none of them with a control character.
     pub lines: Vec<String>,
-}
-
-/// The module's report in the session phase; answered with an id for the end of the session.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Type)]
-pub struct SessionOpen {
-    /// `PAM_SERVICE`.
-    pub service: String,
-    /// `PAM_USER`: by now the target.
-    pub user: String,
-    /// `PAM_RUSER`: the invoker; empty for sshd.
-    pub ruser: String,
-    /// `PAM_TTY`.
-    pub tty: String,
-    /// `PAM_RHOST`.
-    pub rhost: String,
 }
 
 /// What root orders with `stint grant`.
@@ -234,4 +245,34 @@ pub struct Health {
     pub lost_events: u64,
     /// The uid that the daemon runs as.
     pub uid: Uid,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn items(service: &str, user: &str, ruser: &str, rhost: &str) -> PamItems {
+        let [service, user, ruser, rhost] = [service, user, ruser, rhost].map(str::to_owned);
+        PamItems { service, user, ruser, rhost, tty: String::new() }
+    }
+
+    #[test]
+    fn nobody_is_root_by_saying_so() {
+        assert!(!items("sudo", "root", "root", "").are_of_root(Uid(1000)));
+        assert!(!items("sshd", "root", "", "").are_of_root(Uid(1000)));
+        assert!(!items("su", "root", "alice", "").are_of_root(Uid::ROOT));
+        assert!(!items("sshd", "alice", "", "198.51.100.7").are_of_root(Uid::ROOT));
+        assert!(!items("rlogin", "alice", "root", "198.51.100.7").are_of_root(Uid::ROOT));
+        assert!(!items("sudo", "Root", "", "").are_of_root(Uid::ROOT));
+        assert!(!items("sudo", "", "", "").are_of_root(Uid::ROOT));
+    }
+
+    #[test]
+    fn root_is_root() {
+        assert!(items("sudo", "root", "root", "").are_of_root(Uid::ROOT));
+        assert!(items("sudo", "alice", "root", "web-1").are_of_root(Uid::ROOT));
+        assert!(items("su", "alice", "root", "").are_of_root(Uid::ROOT));
+        assert!(items("sshd", "root", "", "198.51.100.7").are_of_root(Uid::ROOT));
+        assert!(items("cron", "root", "", "").are_of_root(Uid::ROOT));
+    }
 }

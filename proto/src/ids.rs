@@ -7,7 +7,9 @@ use serde::{Deserialize, Serialize};
 use zbus::Type;
 
 /// A user id as the kernel counts it (`u` on the wire).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, Type)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, Type,
+)]
 #[serde(transparent)]
 pub struct Uid(pub u32);
 
@@ -98,7 +100,8 @@ fn check_service_name(kind: &'static str, text: &str) -> Result<(), BadName> {
 }
 
 fn check_grant_id(kind: &'static str, text: &str) -> Result<(), BadName> {
-    let fine = (1..=16).contains(&text.len()) && text.bytes().all(|b| GrantId::ALPHABET.contains(&b));
+    let fine =
+        (1..=16).contains(&text.len()) && text.bytes().all(|b| GrantId::ALPHABET.contains(&b));
     if fine { Ok(()) } else { Err(bad(kind, text, "ids look like g4t9")) }
 }
 
@@ -195,9 +198,34 @@ mod tests {
     #[test]
     fn refuses_names_that_something_could_read_otherwise() {
         let hostile = [
-            "", "ALL", "all", "-rf", "a:b", "a,b", "#0", "%wheel", "!bob", "a(b", "a)b", "a\\b",
-            "a/b", "a=b", "a\"b", "a b", "a\nb", "a\u{7}b", "1234", "0x10", "..", "a..b", ".", "+",
-            "аlice", "alice\u{202e}", "a\0", "this-name-is-longer-than-any-useradd-would-take",
+            "",
+            "ALL",
+            "all",
+            "-rf",
+            "a:b",
+            "a,b",
+            "#0",
+            "%wheel",
+            "!bob",
+            "a(b",
+            "a)b",
+            "a\\b",
+            "a/b",
+            "a=b",
+            "a\"b",
+            "a b",
+            "a\nb",
+            "a\u{7}b",
+            "1234",
+            "0x10",
+            "..",
+            "a..b",
+            ".",
+            "+",
+            "аlice",
+            "alice\u{202e}",
+            "a\0",
+            "this-name-is-longer-than-any-useradd-would-take",
         ];
         for text in hostile {
             assert!(text.parse::<UserName>().is_err(), "{text:?}");

@@ -8,7 +8,9 @@ use zbus::Type;
 
 /// A length of time in whole seconds, from 1 second to [`Length::MAX`]; zero and negative lengths
 /// cannot be written down. On the wire it is a `t` of seconds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, Type)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, Type,
+)]
 #[serde(try_from = "u64", into = "u64")]
 #[zbus(signature = "t")]
 pub struct Length(u32);

@@ -13,8 +13,8 @@ mod names;
 mod time;
 
 pub use call::{
-    Alarm, Check, CheckAnswer, Explain, Explanation, GrantOrder, Health, ListFilter, ReloadReport,
-    RevokeOrder, RoleSummary, SessionOpen, Status, Verdict,
+    Alarm, CheckAnswer, Explain, Explanation, GrantOrder, Health, ListFilter, PamItems,
+    ReloadReport, RevokeOrder, RoleSummary, Status, Verdict,
 };
 pub use error::{ErrorCode, ExitStatus};
 pub use event::{Decision, Event, MESSAGE_ID_BASE};

@@ -9,7 +9,9 @@ use zbus::Type;
 use crate::Length;
 
 /// A point in time: microseconds since 1970-01-01T00:00:00Z, as systemd counts (`x` on the wire).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, Type)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, Type,
+)]
 #[serde(transparent)]
 pub struct Timestamp(pub i64);
 

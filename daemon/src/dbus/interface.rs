@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use stint_proto::{
-    Check, CheckAnswer, ErrorCode, Explain, Explanation, Grant, GrantOrder, Health, ListFilter,
-    ReloadReport, RevokeOrder, RoleSummary, SessionOpen, Status, Uid,
+    CheckAnswer, ErrorCode, Explain, Explanation, Grant, GrantOrder, Health, ListFilter, PamItems,
+    ReloadReport, RevokeOrder, RoleSummary, Status, Uid,
 };
 use zbus::message::Header;
 use zbus::{Connection, DBusError, interface};
@@ -138,10 +138,10 @@ impl Interface {
         &self,
         #[zbus(connection)] connection: &Connection,
         #[zbus(header)] header: Header<'_>,
-        question: Check,
+        items: PamItems,
     ) -> Result<CheckAnswer, BusError> {
         let peer = self.module_caller("Check", connection, &header).await?;
-        Ok(self.engine.check(peer, &question).await)
+        Ok(self.engine.check(peer, &items).await)
     }
 
     /// A session begins; answers with its id.
@@ -149,10 +149,10 @@ impl Interface {
         &self,
         #[zbus(connection)] connection: &Connection,
         #[zbus(header)] header: Header<'_>,
-        session: SessionOpen,
+        items: PamItems,
     ) -> Result<String, BusError> {
         let peer = self.module_caller("OpenSession", connection, &header).await?;
-        let opened = self.engine.session_opened(peer, &session).await;
+        let opened = self.engine.session_opened(peer, &items).await;
         Ok(opened.map_err(|error| Refusal::new(ErrorCode::Failed, error.to_string()))?)
     }
 

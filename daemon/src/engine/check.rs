@@ -9,8 +9,8 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 use stint_policy::{Policy, Subject as PolicySubject};
 use stint_proto::{
-    Check, CheckAnswer, Decision, Event, GrantId, GroupName, INVOKER_SERVICES, RoleName,
-    ServiceName, SessionOpen, Timestamp, Uid, UserName, Verdict,
+    CheckAnswer, Decision, Event, GrantId, GroupName, PamItems, RoleName, ServiceName, Timestamp,
+    Uid, UserName, Verdict,
 };
 
 use super::Engine;
@@ -40,10 +40,10 @@ enum Unclear {
 
 impl Engine {
     /// Answers the module. Never fails: what is not clear is a denial.
-    pub async fn check(&self, peer: Peer, question: &Check) -> CheckAnswer {
-        let (subject, service) = match self.who(peer, question).await {
+    pub async fn check(&self, peer: Peer, items: &PamItems) -> CheckAnswer {
+        let (subject, service) = match self.who(peer, items).await {
             Ok(known) => known,
-            Err(unclear) => return self.refuse_unclear(peer, question, &unclear),
+            Err(unclear) => return self.refuse_unclear(peer, items, &unclear),
         };
         let policy = self.policy();
         let ruling = self.decide(&policy, &subject, &BTreeSet::new(), &service);
@@ -83,13 +83,9 @@ impl Engine {
 
     /// Who stands at the door: the real uid's account by the name PAM gives, or, where the caller
     /// is root itself (sshd), the account that PAM names.
-    async fn who(&self, peer: Peer, question: &Check) -> Result<(Subject, ServiceName), Unclear> {
-        let service: ServiceName = question.service.parse().map_err(|_| Unclear::Service)?;
-        // Where root itself lets somebody in from afar (sshd, rlogin), PAM_RUSER is what the far
-        // end says of itself.
-        let from_afar = !question.rhost.is_empty() && !is_invoker(&question.service);
-        let login = peer.real_uid == Uid::ROOT && (question.ruser.is_empty() || from_afar);
-        let claimed = if login { &question.user } else { &question.ruser };
+    async fn who(&self, peer: Peer, items: &PamItems) -> Result<(Subject, ServiceName), Unclear> {
+        let service: ServiceName = items.service.parse().map_err(|_| Unclear::Service)?;
+        let claimed = items.subject(peer.real_uid);
         let user: UserName = claimed.parse().map_err(|_| Unclear::User)?;
         if peer.real_uid != Uid::ROOT {
             return Ok((Subject { uid: peer.real_uid, user }, service));
@@ -102,8 +98,8 @@ impl Engine {
         }
     }
 
-    fn refuse_unclear(&self, peer: Peer, question: &Check, unclear: &Unclear) -> CheckAnswer {
-        let claimed = if question.ruser.is_empty() { &question.user } else { &question.ruser };
+    fn refuse_unclear(&self, peer: Peer, items: &PamItems, unclear: &Unclear) -> CheckAnswer {
+        let claimed = items.subject(peer.real_uid).to_owned();
         let why = match unclear {
             Unclear::Service => "the PAM service has no name that stint takes",
             Unclear::User => "the account has no name that stint takes",
@@ -112,14 +108,14 @@ impl Engine {
         let mut entry = Entry::new(
             self.now().wall,
             Event::CheckDenied,
-            format!("{claimed} was denied {}: {why}", question.service),
+            format!("{claimed} was denied {}: {why}", items.service),
         );
         entry.decision = Some(Decision::Denied);
-        entry.user = Some(claimed.clone());
+        entry.user = Some(claimed);
         entry.uid = Some(peer.real_uid);
-        entry.service = Some(question.service.clone());
+        entry.service = Some(items.service.clone());
         self.record.note(entry);
-        let line = format!("stint: {} is gated, and {why}.", harmless(&question.service));
+        let line = format!("stint: {} is gated, and {why}.", harmless(&items.service));
         CheckAnswer { verdict: Verdict::Deny, lines: vec![line] }
     }
 
@@ -203,19 +199,12 @@ impl Engine {
     pub async fn session_opened(
         &self,
         peer: Peer,
-        opened: &SessionOpen,
+        items: &PamItems,
     ) -> Result<String, getrandom::Error> {
         let mut bytes = [0_u8; 16];
         getrandom::fill(&mut bytes)?;
         let id: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-        let question = Check {
-            service: opened.service.clone(),
-            user: opened.user.clone(),
-            ruser: opened.ruser.clone(),
-            tty: opened.tty.clone(),
-            rhost: opened.rhost.clone(),
-        };
-        let known = self.who(peer, &question).await.ok();
+        let known = self.who(peer, items).await.ok();
         let (grant, role) = known.as_ref().map_or((None, None), |(subject, service)| {
             match self.decide(&self.policy(), subject, &BTreeSet::new(), service) {
                 Ruling::Allowed { grant, role } => (Some(grant), Some(role)),
@@ -224,19 +213,19 @@ impl Engine {
         });
         let (user, uid) = match &known {
             Some((subject, _)) => (subject.user.to_string(), subject.uid),
-            None => (opened.ruser.clone(), peer.real_uid),
+            None => (items.ruser.clone(), peer.real_uid),
         };
         let session = Session {
             id: id.clone(),
             grant: grant.clone(),
             user,
             uid,
-            service: opened.service.clone(),
-            tty: opened.tty.clone(),
+            service: items.service.clone(),
+            tty: items.tty.clone(),
             opened_at: self.now().wall,
         };
         let text =
-            format!("{} opens a session of {} as {}", session.user, session.service, opened.user);
+            format!("{} opens a session of {} as {}", session.user, session.service, items.user);
         self.record.note(self.about_session(Event::SessionOpened, &session, grant, role, text));
         self.store.note(Write::SessionOpened(session));
         Ok(id)
@@ -273,10 +262,6 @@ impl Engine {
         entry.service = Some(session.service.clone());
         entry
     }
-}
-
-fn is_invoker(service: &str) -> bool {
-    INVOKER_SERVICES.contains(&service)
 }
 
 /// A time as the clock on the wall of this host shows it; with the date when it is not today.

@@ -117,7 +117,7 @@ pub fn daemon(socket: &Path) -> Daemon<'_> {
 }
 
 pub fn alice(socket: &Path) -> Facts<'_> {
-    Facts { real_uid: 1000, silent: true, daemon: daemon(socket) }
+    Facts { real_uid: stint_proto::Uid(1000), silent: true, daemon: daemon(socket) }
 }
 
 /// A PAM handle that writes everything down.

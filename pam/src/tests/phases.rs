@@ -34,7 +34,7 @@ fn no_daemon_is_a_denial_with_a_reason_and_a_log_line() {
 #[test]
 fn a_bad_option_denies_even_root_and_is_logged() {
     let pam = FakePam::sudo().with("user", b"root").with("ruser", b"root");
-    let facts = Facts { real_uid: 0, ..nowhere() };
+    let facts = Facts { real_uid: stint_proto::Uid::ROOT, ..nowhere() };
     assert_eq!(decide(&pam, &[c"nopasswd"], facts), Decision::Out);
     assert!(pam.errors()[0].contains("unknown option \"nopasswd\""), "{:?}", pam.errors());
     assert_eq!(decide(&pam, &[c"timeout=0"], facts), Decision::Out);
@@ -101,7 +101,7 @@ fn quiet_says_nothing_and_still_denies() {
 
 #[test]
 fn only_root_itself_is_not_asked_about() {
-    let root = Facts { real_uid: 0, ..nowhere() };
+    let root = Facts { real_uid: stint_proto::Uid::ROOT, ..nowhere() };
     let pam = FakePam::sudo().with("ruser", b"root").with("user", b"root");
     assert_eq!(decide(&pam, &[], nowhere()), Decision::Out, "the name alone");
     assert_eq!(decide(&FakePam::sudo(), &[], root), Decision::Out, "the uid alone");
@@ -165,7 +165,10 @@ fn an_end_that_cannot_be_reported_is_logged() {
 #[test]
 fn roots_sessions_are_not_reported() {
     let mut pam = FakePam::sudo().with("ruser", b"root");
-    assert_eq!(open(&mut pam, &[], Facts { real_uid: 0, ..nowhere() }), Outcome::Done);
+    assert_eq!(
+        open(&mut pam, &[], Facts { real_uid: stint_proto::Uid::ROOT, ..nowhere() }),
+        Outcome::Done
+    );
     assert_eq!(pam.session, None);
 }
 

@@ -18,16 +18,16 @@ use nix::sys::socket::{
     AddressFamily, Backlog, SockFlag, SockType, UnixAddr, bind, connect, listen, socket,
 };
 use proptest::prelude::*;
-use stint_proto::{Check, CheckAnswer, Verdict};
+use stint_proto::{CheckAnswer, PamItems, Verdict};
 
 /// Long enough never to be what a test waits for.
 const LONG: Duration = Duration::from_secs(60);
 /// Short enough to wait for.
 const SHORT: Duration = Duration::from_millis(200);
 
-fn question() -> Check {
+fn question() -> PamItems {
     let [service, user, ruser, tty] = ["sudo", "alice", "alice", "/dev/pts/1"].map(str::to_owned);
-    Check { service, user, ruser, tty, rhost: String::new() }
+    PamItems { service, user, ruser, tty, rhost: String::new() }
 }
 
 fn check(socket: &Path, length: Duration) -> Result<CheckAnswer, NoAnswer> {
