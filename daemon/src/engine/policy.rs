@@ -19,7 +19,7 @@ use super::{Engine, Refusal};
 use crate::accounts;
 use crate::domain::deadline::Deadline;
 use crate::domain::grant::{Grant, Stage};
-use crate::record::Entry;
+use crate::record::{Entry, counted};
 use crate::store::Write;
 
 /// How long the account database may take over a whole policy.
@@ -113,7 +113,11 @@ impl Engine {
         let Candidate { files, loaded: Loaded { policy, warnings } } = candidate;
         let policy = Arc::new(policy);
         let roles = policy.roles_here(&self.host).count();
-        let text = format!("{roles} roles and {} held grants are in force", policy.grants.len());
+        let text = format!(
+            "the policy is in force: {}, {} held from it",
+            counted(roles, "role"),
+            counted(policy.grants.len(), "grant")
+        );
         let mut entry = Entry::new(self.now().wall, Event::PolicyLoaded, text);
         entry.actor = Some(actor.to_owned());
         self.store.change(vec![Write::PolicyInForce(files), Write::Record(entry.clone())]).await?;

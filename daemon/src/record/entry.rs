@@ -117,6 +117,13 @@ impl Entry {
     }
 }
 
+/// A number of things, in words: `1 role`, `2 roles`.
+#[must_use]
+pub fn counted(number: usize, thing: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {thing}{plural}")
+}
+
 /// The text with everything taken out that could forge a record or move a terminal's cursor:
 /// control characters, line ends of every kind, and marks that turn the direction of writing are
 /// escaped (`\u{202e}`); what is longer than [`TEXT_LIMIT`] characters is cut, and says so.
