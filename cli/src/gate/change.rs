@@ -12,6 +12,7 @@ use super::inspect::{describe, judge, standing};
 use super::places::Places;
 use crate::failure::Failure;
 use crate::pam::block::{self, CannotEdit, Terms};
+use crate::pam::stack::Leak;
 
 /// What becomes of one service's file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -180,6 +181,8 @@ fn plan_one(
     // Whether a denial would hold is judged as if it were one, whatever the mode is.
     let strict = put(&Terms { mode: GateMode::Enforce, exempt: terms.exempt.clone() })?;
     if let Some(leak) = judge(service, &strict, files).leak {
+        // Where it is in the file that can be looked at, not in the one that is not written.
+        let leak = now.leak.filter(|now| matches!(now, Leak::Broken(_))).unwrap_or(leak);
         return Err(refuse(format!("its stack {}", describe(&leak))));
     }
     let after = put(terms)?.into_bytes();
