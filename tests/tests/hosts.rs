@@ -10,5 +10,19 @@
     reason = "tests report by panicking"
 )]
 
+#[path = "hosts/clocks.rs"]
+mod clocks;
+#[path = "hosts/common.rs"]
+mod common;
+#[path = "hosts/expiry.rs"]
+mod expiry;
+#[path = "hosts/groups.rs"]
+mod groups;
 #[path = "hosts/harness.rs"]
 mod harness;
+#[path = "hosts/policy.rs"]
+mod policy;
+#[path = "hosts/state.rs"]
+mod state;
+#[path = "hosts/sudo_rule.rs"]
+mod sudo_rule;

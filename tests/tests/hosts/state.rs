@@ -1,0 +1,158 @@
+//! The state: nobody else's to read, one daemon's at a time, denies when it is damaged, and when
+//! its disk is full nothing is granted and every end still comes.
+
+use crate::common::{
+    SOON, alarms, assert_denied, assert_let_in, assert_says, builder, event_of, gate, gated, grant,
+    has_rules, id, is_in, listed, quiet,
+};
+use stint_tests::{Host, Suite, eventually};
+
+const POLICY: &str = r#"
+[roles.admin]
+sudo     = [{ commands = ["ALL"] }]
+groups   = ["video"]
+password = false
+"#;
+
+const AWAY: &str = "\
+stint: sudo is gated by stint, and stintd does not answer, so nobody is let in. root: systemctl status stintd
+";
+
+#[test]
+fn the_state_is_roots_alone() {
+    let host = gated(Suite::Bookworm, POLICY);
+    let denied = host.as_user("alice", "ls /var/lib/stint; cat /var/lib/stint/state.sqlite");
+    assert_eq!((denied.ok(), denied.stdout.as_str()), (false, ""), "{denied}");
+    let given = grant(&host, "alice admin --for 1h");
+    assert_eq!(host.ok("stat -c '%a %U:%G' /var/lib/stint"), "700 root:root\n");
+    let files = host.ok("find /var/lib/stint -type f -printf '%m %u %f\\n'");
+    assert!(files.contains("600 root state.sqlite\n"), "{files}");
+    for line in files.lines() {
+        assert!(line.starts_with("600 root "), "{line}");
+    }
+    assert_eq!(listed(&host, id(&given))["state"], "active");
+}
+
+#[test]
+fn the_state_is_one_daemons_at_a_time() {
+    let host = gated(Suite::Trixie, POLICY);
+    let given = grant(&host, "alice admin --for 1h");
+    let busy = "stintd: a stintd is running already (it holds /var/lib/stint/lock): \
+                systemctl stop stintd.socket stintd\n";
+    let ending = host.run("stintd --end-all 'of no use'");
+    assert_eq!((ending.status, ending.stderr.as_str()), (1, busy));
+    let status = host.run("stintd --end-all");
+    assert_eq!(status.status, 2, "{status}");
+    let second = host.run("stintd");
+    assert_eq!((second.status, second.stderr.as_str()), (1, busy));
+    assert_let_in(&host, &mut host.shell("alice"), "the first goes on");
+
+    host.ok("systemctl stop stintd.socket stintd.service");
+    let ended = host.run("stintd --end-all 'the host is handed back'");
+    let said = "1 grant ended; everything that stint gave is taken back\n";
+    assert_eq!((ended.status, ended.stdout.as_str()), (0, said), "{ended}");
+    assert!(!has_rules(&host) && !is_in(&host, "alice", "video"));
+    host.ok("systemctl start stintd.socket stintd.service");
+    assert_denied(&host, &mut host.shell("alice"), "after all has ended");
+    let ended = listed(&host, id(&given));
+    assert_eq!((&ended["state"], &ended["end_reason"]), (&"ended".into(), &"revoked".into()));
+    let entry = event_of(&host, "grant.revoked", id(&given));
+    assert_eq!(entry["STINT_REASON"], "the host is handed back");
+}
+
+/// Leaves no byte on the state's disk.
+fn fill(host: &Host) {
+    let _ = host.run("cat /dev/zero >/var/lib/stint/ballast; sync");
+    let left = host.ok("df --output=avail /var/lib/stint | tail -n 1");
+    assert_eq!(left.trim(), "0");
+}
+
+#[test]
+fn on_a_full_disk_nothing_is_granted_and_every_end_still_comes() {
+    let host = gate(builder(Suite::Trixie, POLICY).small("/var/lib/stint", "3m", "0700").boot());
+    let mut shell = host.shell("alice");
+    assert_denied(&host, &mut shell, "before");
+    let revoked = grant(&host, "bob admin --for 1h");
+    let expiring = grant(&host, "alice admin --for 8s");
+    let scheduled = grant(&host, "carol admin --at +10s --for 1h");
+    fill(&host);
+    let refused = host.run("stint grant carol admin --for 1h --reason x");
+    assert_eq!(
+        (refused.status, refused.stderr.as_str()),
+        (1, "stint: the state could not be written or read: database or disk is full\n")
+    );
+    assert_says(&host.as_user("carol", "sudo -n id"), "sudo: a password is required", "refused");
+    assert_let_in(&host, &mut shell, "a check needs no disk");
+
+    host.ok(&format!("stint revoke {} --reason 'left the team'", id(&revoked)));
+    assert_says(&host.as_user("bob", "sudo -n id"), "sudo: a password is required", "revoked");
+    assert!(!is_in(&host, "bob", "video"), "the revoked grant left its group");
+    event_of(&host, "grant.expired", id(&expiring));
+    assert_denied(&host, &mut shell, "after the end");
+    eventually("its group to go", SOON, || (!is_in(&host, "alice", "video")).then_some(()));
+    assert!(!has_rules(&host), "the rules outlived the grants");
+    let alarm = "the state cannot be written (is its disk full?): what has ended stays ended, \
+                 nothing new is granted";
+    assert_eq!(alarms(&host), [alarm]);
+    assert!(host.run("stint doctor").stdout.contains(alarm));
+
+    // A scheduled grant does not begin, costs no work while it waits, and begins when it can.
+    host.ok("sleep 4");
+    assert_eq!(listed(&host, id(&scheduled))["state"], "scheduled");
+    let busy = || -> u64 {
+        let pid = host.ok("systemctl show -P MainPID stintd.service").trim().to_owned();
+        let stat = host.ok(&format!("cut -d ' ' -f 14,15 /proc/{pid}/stat"));
+        stat.split_whitespace().map(|ticks| ticks.parse::<u64>().unwrap()).sum()
+    };
+    let before = busy();
+    host.ok("sleep 2");
+    let ticks = busy() - before;
+    assert!(ticks < 20, "stintd worked {ticks} of 200 ticks while it could do nothing");
+
+    host.ok("rm /var/lib/stint/ballast");
+    quiet(&host);
+    event_of(&host, "grant.activated", id(&scheduled));
+    assert_eq!(host.as_user("carol", "sudo -n id -u").stdout, "0\n");
+    host.ok("systemctl restart stintd.service");
+    for (grant, reason) in [(&revoked, "revoked"), (&expiring, "expired")] {
+        assert_eq!(listed(&host, id(grant))["end_reason"], reason, "it was forgotten");
+    }
+    assert_eq!(listed(&host, id(&scheduled))["state"], "active");
+}
+
+#[test]
+fn on_a_damaged_state_nobody_is_let_in_and_root_is_told_how_to_mend_it() {
+    let host = gated(Suite::Trixie, POLICY);
+    grant(&host, "alice admin --for 1h");
+    let mut shell = host.shell("alice");
+    assert_let_in(&host, &mut shell, "before");
+    host.ok("systemctl stop stintd.socket stintd.service");
+    host.ok("cd /var/lib/stint && cp state.sqlite /root/copy && rm -f state.sqlite-* && \
+         size=$(stat -c %s state.sqlite) && \
+         head -c $((size - 4096)) /dev/urandom | dd of=state.sqlite bs=4096 seek=1 conv=notrunc");
+    host.ok("systemctl start stintd.socket; systemctl start --no-block stintd.service");
+    let why = eventually("why it does not start", SOON, || {
+        let told = host.ok("journalctl -u stintd.service -o cat --no-pager");
+        told.lines().find(|line| line.contains("is damaged")).map(str::to_owned)
+    });
+    assert!(why.starts_with("stintd: /var/lib/stint/state.sqlite is damaged ("), "{why}");
+    let mend = "): nobody is let in on it. Stop stintd, put a copy back or move the file away, \
+                and start it again";
+    assert!(why.ends_with(mend), "{why}");
+    assert_says(&shell.run("sudo -n id -u"), AWAY, "on a damaged state");
+    let status = host.run("stint status");
+    assert_eq!(status.status, 69, "{status}");
+    assert_eq!(host.run("id -u").stdout, "0\n");
+
+    host.ok("systemctl stop stintd.socket stintd.service && mv /var/lib/stint/state.sqlite /root/damaged");
+    host.ok("systemctl start stintd.socket stintd.service");
+    assert_denied(&host, &mut shell, "on a new state");
+    assert!(!has_rules(&host), "a rule of a grant that nobody knows is left");
+    assert_eq!(host.ok("stint list --json"), "[]\n");
+
+    host.ok("systemctl stop stintd.socket stintd.service && rm -f /var/lib/stint/state.sqlite*");
+    host.ok(
+        "cp /root/copy /var/lib/stint/state.sqlite && systemctl start stintd.socket stintd.service",
+    );
+    assert_let_in(&host, &mut shell, "on the copy");
+}
