@@ -20,7 +20,15 @@ const SIZE_LIMIT: u64 = 64 << 20;
 /// Opens a folder to work in; its last component is not followed if it is a link.
 pub(super) fn open_dir(path: &Path) -> io::Result<File> {
     let flags = OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-    OpenOptions::new().read(true).custom_flags(flags.bits()).open(path)
+    let opened = OpenOptions::new().read(true).custom_flags(flags.bits()).open(path);
+    opened.map_err(|error| {
+        // The kernel calls a link "not a directory", which is not what is wrong with it.
+        if path.is_symlink() {
+            io::Error::other("it is a symbolic link; put the folder itself there")
+        } else {
+            error
+        }
+    })
 }
 
 /// Opens a regular file in `dir` for reading, without following a link and without waiting on a
@@ -145,6 +153,15 @@ mod tests {
     use super::*;
     use std::fs;
     use std::os::unix::fs::{PermissionsExt, symlink};
+
+    #[test]
+    fn a_folder_that_is_a_link_is_called_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let link = dir.path().join("link");
+        symlink(dir.path(), &link).unwrap();
+        let error = open_dir(&link).unwrap_err();
+        assert_eq!(error.to_string(), "it is a symbolic link; put the folder itself there");
+    }
 
     #[test]
     fn neither_links_nor_folders_nor_pipes_are_files() {

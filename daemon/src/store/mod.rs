@@ -166,6 +166,12 @@ pub struct Loaded {
     pub high_water: Timestamp,
 }
 
+/// What `quick_check` found, on one line and without its heading of stars.
+fn one_line(found: &str) -> String {
+    let lines = found.lines().filter(|line| !line.starts_with("***"));
+    crate::record::harmless(&lines.collect::<Vec<_>>().join(", "))
+}
+
 type Query = Box<dyn FnOnce(&Connection) + Send>;
 type Reply = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
 
@@ -192,7 +198,8 @@ impl Store {
     pub fn open(path: &Path, boot_id: &str) -> Result<(Self, Loaded), StoreError> {
         let mut connection = Connection::open(path)?;
         connection.busy_timeout(std::time::Duration::from_secs(5))?;
-        let damaged = |found: String| StoreError::Damaged { path: path.to_owned(), found };
+        let damaged =
+            |found: String| StoreError::Damaged { path: path.to_owned(), found: one_line(&found) };
         let verdict: String = connection
             .query_row("PRAGMA quick_check(1)", [], |row| row.get(0))
             .map_err(|error| damaged(error.to_string()))?;
