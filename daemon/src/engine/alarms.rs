@@ -46,7 +46,7 @@ impl Alarms {
             self.retry_at = None;
             self.pause = 0;
         } else {
-            self.try_later(now);
+            self.try_later(now, !new.is_empty());
         }
         new
     }
@@ -56,11 +56,18 @@ impl Alarms {
         let new = !self.standing.contains_key(&about);
         let standing = self.standing.entry(about);
         standing.or_insert(Standing { text, since: now.wall, tries: 0 }).tries += 1;
-        self.try_later(now);
+        self.try_later(now, new);
         new
     }
 
-    fn try_later(&mut self, now: Moment) {
+    /// Sets the time of the next try: soon for what is new; else pauses grow from try to try, and
+    /// what happens between two tries moves nothing.
+    fn try_later(&mut self, now: Moment, new: bool) {
+        if new {
+            self.pause = 0;
+        } else if self.retry_at.is_some_and(|at| now.boot < at) {
+            return;
+        }
         self.pause = (self.pause * 2).clamp(FIRST_PAUSE, LONGEST_PAUSE);
         self.retry_at = Some(now.boot.saturating_add(self.pause));
     }
@@ -90,17 +97,31 @@ mod tests {
     }
 
     #[test]
+    fn what_is_new_is_tried_again_soon() {
+        let mut alarms = Alarms::default();
+        for _ in 0..9 {
+            let now = alarms.retry_at().unwrap_or_default();
+            alarms.add("state".to_owned(), "full".to_owned(), at(now));
+        }
+        let late = alarms.retry_at().unwrap();
+        alarms.add("docker".to_owned(), "locked".to_owned(), at(late - 7));
+        assert_eq!(alarms.retry_at(), Some(late - 7 + FIRST_PAUSE));
+    }
+
+    #[test]
     fn an_alarm_is_new_once_and_pauses_grow_to_a_limit() {
         let mut alarms = Alarms::default();
         let failure = || vec![("docker".to_owned(), "locked".to_owned())];
         assert_eq!(alarms.replace(failure(), at(0)), ["locked"]);
         assert_eq!(alarms.retry_at(), Some(FIRST_PAUSE));
-        assert!(alarms.replace(failure(), at(0)).is_empty());
-        assert_eq!(alarms.retry_at(), Some(2 * FIRST_PAUSE));
+        assert!(alarms.replace(failure(), at(FIRST_PAUSE)).is_empty());
+        assert_eq!(alarms.retry_at(), Some(3 * FIRST_PAUSE));
         for _ in 0..20 {
-            alarms.replace(failure(), at(0));
+            alarms.replace(failure(), at(alarms.retry_at().unwrap()));
         }
-        assert_eq!(alarms.retry_at(), Some(LONGEST_PAUSE));
+        let last = alarms.retry_at().unwrap() - LONGEST_PAUSE;
+        alarms.replace(failure(), at(last + 1));
+        assert_eq!(alarms.retry_at(), Some(last + LONGEST_PAUSE), "it is not moved in between");
         assert_eq!(alarms.shown().len(), 1);
         alarms.replace(Vec::new(), at(0));
         assert_eq!(alarms.retry_at(), None);

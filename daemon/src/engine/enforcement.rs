@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::sync::{Arc, PoisonError};
 
-use stint_policy::Policy;
+use stint_policy::{Policy, Role};
 use stint_proto::{Event, GrantId, GroupName, UserName};
 
 use super::Engine;
@@ -36,14 +36,17 @@ pub(super) enum About {
     Tickets(UserName),
     /// The state.
     State,
+    /// All of it: nothing is known to have been done.
+    Everything,
 }
 
 impl Failure {
-    /// Whether a grant that has just begun is not whole because of it.
-    pub(super) fn concerns(&self, grant: &Grant) -> bool {
+    /// Whether a grant of this role that has just begun is not whole because of it.
+    pub(super) fn concerns(&self, grant: &Grant, role: &Role) -> bool {
         match &self.about {
-            About::Giving(user, _) => *user == grant.user,
-            About::SudoRules => true,
+            About::Giving(user, group) => *user == grant.user && role.groups.contains(group),
+            About::SudoRules => !role.sudo.is_empty(),
+            About::Everything => true,
             About::TakingBack(..) | About::Tickets(_) | About::State => false,
         }
     }
@@ -55,6 +58,7 @@ impl Failure {
             About::SudoRules => "sudo rules".to_owned(),
             About::Tickets(user) => format!("tickets {user}"),
             About::State => "state".to_owned(),
+            About::Everything => "everything".to_owned(),
         }
     }
 }
@@ -104,7 +108,7 @@ impl Engine {
         if let Some(text) = sudo_rules {
             self.record.note(Entry::new(now.wall, Event::SudoRuleWritten, text));
         }
-        if !self.state().unsaved.is_empty() {
+        if self.is_behind() {
             failures.push(Failure { about: About::State, text: unsaved_text() });
         }
         self.raise(&failures, now);
@@ -141,7 +145,7 @@ impl Engine {
         for failure in failures.iter().filter(|failure| new.contains(&failure.text)) {
             let event = match failure.about {
                 About::Giving(..) | About::TakingBack(..) => Event::GroupFailed,
-                About::SudoRules | About::Tickets(_) => Event::SudoRuleFailed,
+                About::SudoRules | About::Tickets(_) | About::Everything => Event::SudoRuleFailed,
                 About::State => Event::AuditGap,
             };
             let mut entry = Entry::new(now.wall, event, failure.text.clone());
@@ -210,6 +214,12 @@ impl Engine {
             self.state().unsaved = all;
             self.alarm_state(&error);
         }
+    }
+
+    /// Whether an end or a start is not in the state yet.
+    fn is_behind(&self) -> bool {
+        let state = self.state();
+        state.unbegun || !state.unsaved.is_empty()
     }
 
     /// Raises the alarm that the state cannot be written.

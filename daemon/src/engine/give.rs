@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use stint_policy::order::check_grant_order;
-use stint_policy::{Policy, Principal};
+use stint_policy::{Policy, Principal, Role};
 use stint_proto::{
     ErrorCode, Event, Grant as Shown, GrantId, GrantOrder, Length, Origin, RoleName, TEXT_LIMIT,
     Timestamp, UserName,
@@ -50,18 +50,23 @@ impl Engine {
         self.rearm.notify_one();
         self.record.tell(&entry);
         if grant.stage == Stage::Active {
-            self.apply_or_take_back(&grant, actor).await?;
+            self.apply_or_take_back(&grant, terms.role, actor).await?;
         }
         drop(changing);
         Ok(self.shown(&policy, &grant))
     }
 
     /// Applies a grant that has just begun; what cannot be applied in full is not held at all.
-    async fn apply_or_take_back(&self, grant: &Grant, actor: &str) -> Result<(), Refusal> {
+    async fn apply_or_take_back(
+        &self,
+        grant: &Grant,
+        role: &Role,
+        actor: &str,
+    ) -> Result<(), Refusal> {
         let failures = self.enforce().await;
         let mine: Vec<String> = failures
             .into_iter()
-            .filter(|failure| failure.concerns(grant))
+            .filter(|failure| failure.concerns(grant, role))
             .map(|failure| failure.text)
             .collect();
         if mine.is_empty() {

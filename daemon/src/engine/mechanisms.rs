@@ -15,6 +15,7 @@ use crate::enforce::groups::{GroupReport, Groups, choose};
 use crate::enforce::sudo_rule::{SudoEntry, SudoOutcome, SudoRules};
 use crate::enforce::tickets;
 use crate::enforce::userdb::Userdb;
+use crate::record::counted;
 use crate::store::{Backend, Membership, Store, Write};
 
 /// What the host should be like.
@@ -56,7 +57,7 @@ pub(super) struct Report {
 impl Report {
     /// Nothing was done, for this reason.
     pub(super) fn broken(why: &str) -> Self {
-        let failure = Failure { about: About::SudoRules, text: format!("enforcement: {why}") };
+        let failure = Failure { about: About::Everything, text: format!("enforcement: {why}") };
         Self { failures: vec![failure], ..Self::default() }
     }
 }
@@ -146,8 +147,8 @@ impl Mechanisms {
         match self.sudo.bring_about(&entries) {
             Ok(SudoOutcome::Unchanged) => {}
             Ok(SudoOutcome::Written) => {
-                let count = entries.len();
-                report.sudo_rules = Some(format!("the sudo rules of {count} grants are in force"));
+                let count = counted(entries.len(), "grant");
+                report.sudo_rules = Some(format!("the sudo rules of {count} are in force"));
             }
             Ok(SudoOutcome::Removed) => {
                 report.sudo_rules = Some("no grant has sudo rules; the file is gone".to_owned());

@@ -78,6 +78,8 @@ struct State {
     high_water: Timestamp,
     backend: String,
     unsaved: Vec<crate::store::Write>,
+    /// Whether a scheduled grant's start could not be made durable, and so did not happen yet.
+    unbegun: bool,
 }
 
 /// The daemon's heart. Shared by the doors, the timer and the signals.

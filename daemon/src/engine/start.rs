@@ -144,6 +144,7 @@ impl Engine {
                 high_water,
                 backend: "auto".to_owned(),
                 unsaved: Vec::new(),
+                unbegun: false,
             }),
             rearm: Notify::new(),
             _lock: lock,

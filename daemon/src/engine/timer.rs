@@ -90,7 +90,7 @@ impl Engine {
                 (state.index.next_due(), state.alarms.retry_at())
             };
             let log = behind.then(|| now.boot.saturating_add(LOG_PAUSE));
-            // A start that could not be made durable waits for the next try, not for its time.
+            // What should have started by now waits for the next try, not for its time.
             let next_wall = next.wall.filter(|at| *at > now.wall).map_or(FAR, |at| at.micros());
             wall.get_ref().arm(Some(next_wall), noticing)?;
             boot.get_ref().arm(next.boot.into_iter().chain(retry).chain(log).min(), absolute)?;
@@ -107,7 +107,10 @@ impl Engine {
         let (due, starting, retry) = {
             let state = self.state();
             let retry = state.alarms.retry_at().is_some_and(|at| at <= now.boot);
-            (state.index.due(now), state.index.starting(now), retry)
+            // A start that could not be made durable waits for the next try.
+            let may_start = retry || !state.unbegun;
+            let starting = if may_start { state.index.starting(now) } else { Vec::new() };
+            (state.index.due(now), starting, retry)
         };
         if due.is_empty() && starting.is_empty() && !retry {
             return;
@@ -120,6 +123,9 @@ impl Engine {
             self.begin_scheduled(&starting, now).await;
         }
         if retry {
+            if starting.is_empty() {
+                self.state().unbegun = false;
+            }
             self.store_or_keep(Vec::new()).await;
             self.enforce().await;
         }
@@ -143,7 +149,9 @@ impl Engine {
             begun.push((grant, entry));
         }
         // What cannot be made durable does not begin; it is tried again with the next turn.
-        if let Err(error) = self.store.change(writes).await {
+        let done = self.store.change(writes).await;
+        self.state().unbegun = done.is_err();
+        if let Err(error) = done {
             self.alarm_state(&error);
             return;
         }
