@@ -13,6 +13,7 @@ use stint_daemon::clock::KernelClock;
 use stint_daemon::dbus::{serve_bus, serve_module};
 
 use stint_daemon::engine::{Engine, Mechanisms, Places};
+use stint_daemon::record::counted;
 use stint_proto::PAM_SOCKET;
 use tokio::net::UnixListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -93,7 +94,7 @@ async fn end_all(reason: &str) -> Result<(), String> {
     engine.close();
     match ended {
         Ok(count) => {
-            println!("{count} grants ended; everything that stint gave is taken back");
+            println!("{} ended; everything that stint gave is taken back", counted(count, "grant"));
             Ok(())
         }
         Err(failures) => Err(failures.join("\nstintd: ")),
@@ -107,8 +108,9 @@ async fn open() -> Result<(Arc<Engine>, Vec<stint_policy::SourceFile>), String> 
 }
 
 async fn run() -> Result<(), String> {
-    let listener = module_socket().map_err(|error| format!("{PAM_SOCKET}: {error}"))?;
+    // The state first: a second stintd must not take the socket away from the one that runs.
     let (engine, last_good) = open().await?;
+    let listener = module_socket().map_err(|error| format!("{PAM_SOCKET}: {error}"))?;
     engine.begin(last_good).await;
     let mut hangup = listen(SignalKind::hangup())?;
     let mut terminate = listen(SignalKind::terminate())?;
