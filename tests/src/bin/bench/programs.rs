@@ -48,8 +48,7 @@ impl Programs {
                 let said = String::from_utf8_lossy(&output.stderr);
                 return Err(missing(&format!("building {name}:\n{said}")));
             }
-            let bytes =
-                fs::read(&file).map_err(|error| format!("{}: {error}", file.display()))?;
+            let bytes = fs::read(&file).map_err(|error| format!("{}: {error}", file.display()))?;
             built.push((name, bytes));
         }
         Ok(Self { built })

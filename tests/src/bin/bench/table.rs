@@ -56,13 +56,16 @@ impl Row {
 #[derive(Debug)]
 pub(crate) struct Table {
     suite: Suite,
+    load: String,
     rows: Vec<Row>,
 }
 
 impl Table {
-    /// An empty one.
+    /// An empty one. It notes how busy the machine is before anything is measured.
     pub(crate) fn new(suite: Suite) -> Self {
-        Self { suite, rows: Vec::new() }
+        let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+        let load = load.split(' ').next().unwrap_or_default().to_owned();
+        Self { suite, load, rows: Vec::new() }
     }
 
     /// Adds a figure, without an aim.
@@ -80,7 +83,8 @@ impl Table {
                 "aim": row.aim.map(|aim| aim.to_string()), "met": met,
             })
         });
-        json!({ "suite": self.suite.name(), "cores": cores(), "rows": rows.collect::<Vec<_>>() })
+        let rows: Vec<_> = rows.collect();
+        json!({ "suite": self.suite.name(), "cores": cores(), "load": self.load, "rows": rows })
     }
 }
 
@@ -90,7 +94,8 @@ fn cores() -> usize {
 
 impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{}, {} cores; times are medians", self.suite.name(), cores())?;
+        let Self { suite, load, .. } = self;
+        writeln!(f, "{}, {} cores, load {load} before; times are medians", suite.name(), cores())?;
         for Row { what, figure, aim } in &self.rows {
             let shown = if *figure >= 100.0 || figure.fract() == 0.0 {
                 format!("{figure:.0}")
@@ -99,12 +104,9 @@ impl fmt::Display for Table {
             };
             write!(f, "  {what:<40}{shown:>9}")?;
             match aim {
-                Some(aim) => writeln!(
-                    f,
-                    "   {:<14}{}",
-                    aim.to_string(),
-                    Aim::word(aim.is_met(*figure))
-                )?,
+                Some(aim) => {
+                    writeln!(f, "   {:<14}{}", aim.to_string(), Aim::word(aim.is_met(*figure)))?
+                }
                 None => writeln!(f)?,
             }
         }
