@@ -98,6 +98,7 @@ impl Engine {
                 result = fired(&wall) => result?,
                 result = fired(&boot) => result?,
                 () = self.rearm.notified() => {}
+                () = self.record.fell_behind() => {}
             }
         }
     }

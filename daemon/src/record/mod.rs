@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 pub use entry::{Entry, Priority, counted, harmless};
 pub use journal::{Journal, Kind};
 use stint_proto::{Event, Timestamp};
+use tokio::sync::Notify;
 
 use crate::store::{Store, Write};
 
@@ -16,6 +17,7 @@ use crate::store::{Store, Write};
 #[derive(Clone)]
 pub struct Record {
     journal: Arc<Mutex<Journal>>,
+    behind: Arc<Notify>,
     store: Store,
 }
 
@@ -23,7 +25,7 @@ impl Record {
     /// Records to this log and this state.
     #[must_use]
     pub fn new(journal: Journal, store: Store) -> Self {
-        Self { journal: Arc::new(Mutex::new(journal)), store }
+        Self { journal: Arc::new(Mutex::new(journal)), behind: Arc::default(), store }
     }
 
     /// Records an event that changes nothing by itself: in the log at once, in the state with the
@@ -35,24 +37,34 @@ impl Record {
 
     /// Tells the log of an event that the state holds already, with the change it is about.
     pub fn tell(&self, entry: &Entry) {
-        let gap = {
+        let (gap, fell_behind) = {
             let mut journal = self.journal.lock().unwrap_or_else(PoisonError::into_inner);
+            let was_behind = journal.is_behind();
             journal.write(entry);
-            journal.take_gap()
+            (journal.take_gap(), journal.is_behind() && !was_behind)
         };
+        if fell_behind {
+            self.behind.notify_one();
+        }
         self.report_gap(gap, entry.at);
+    }
+
+    /// Waits until an event did not find room in the log: from then on somebody has to
+    /// [`catch_up`](Self::catch_up), as no other event may come for a long time.
+    pub async fn fell_behind(&self) {
+        self.behind.notified().await;
     }
 
     /// Sends what waits for room in the log. `true` while something still waits.
     #[must_use]
     pub fn catch_up(&self, now: Timestamp) -> bool {
-        let (gap, behind) = {
+        let gap = {
             let mut journal = self.journal.lock().unwrap_or_else(PoisonError::into_inner);
             journal.flush();
-            (journal.take_gap(), journal.is_behind())
+            journal.take_gap()
         };
         self.report_gap(gap, now);
-        behind
+        self.journal.lock().unwrap_or_else(PoisonError::into_inner).is_behind()
     }
 
     fn report_gap(&self, gap: Option<u64>, at: Timestamp) {
