@@ -5,7 +5,7 @@ use std::time::Duration;
 use stint_policy::explain::{Held, explain};
 use stint_policy::{Role, Subject as PolicySubject};
 use stint_proto::{
-    ErrorCode, Explain, Explanation, Grant as Shown, Health, ListFilter, RoleSummary,
+    ErrorCode, Explain, Explanation, Grant as Shown, Health, ListFilter, RoleName, RoleSummary,
     SUDO_SERVICES, ServiceName, Status, Uid, UserName,
 };
 
@@ -19,7 +19,8 @@ impl Engine {
     /// The grants that fit the filter, of everybody, or of `only` alone.
     ///
     /// # Errors
-    /// [`Refusal`] when the state cannot be read.
+    /// [`Refusal`] when the state cannot be read, or the filter names somebody or something that
+    /// is not there and that no grant is of.
     pub async fn list(
         &self,
         filter: &ListFilter,
@@ -37,17 +38,33 @@ impl Engine {
         } else {
             Vec::new()
         };
-        let state = self.state();
-        let mut running: Vec<Shown> = state
-            .index
-            .iter()
-            .filter(|grant| fits(grant))
-            .map(|g| self.shown(&policy, g))
-            .collect();
-        drop(state);
+        let mut running: Vec<Shown> = {
+            let state = self.state();
+            let held = state.index.iter().filter(|grant| fits(grant));
+            held.map(|grant| self.shown(&policy, grant)).collect()
+        };
         running.sort_by_key(|grant| grant.starts_at);
         shown.append(&mut running);
+        if shown.is_empty() && only.is_none() {
+            self.known(filter.user.as_ref(), filter.role.as_ref()).await?;
+        }
         Ok(shown)
+    }
+
+    /// Refuses a name that nobody has: nothing was found, but perhaps because it is mistyped.
+    pub(super) async fn known(
+        &self,
+        user: Option<&UserName>,
+        role: Option<&RoleName>,
+    ) -> Result<(), Refusal> {
+        if let Some(role) = role.filter(|role| !self.policy().roles.contains_key(*role)) {
+            let text = format!("the policy has no role {role}; stint roles shows them");
+            return Err(Refusal::new(ErrorCode::Invalid, text));
+        }
+        match user {
+            Some(user) => self.uid_of(user.clone()).await.map(drop),
+            None => Ok(()),
+        }
     }
 
     /// How things stand for this caller.
