@@ -72,6 +72,10 @@ fn by_name(name: &str, text: &str) -> Failure {
         let lines: Vec<String> = text.lines().map(harmless).collect();
         return Failure::new(code.exit_status(), lines.join("\n"));
     }
+    // The bus had systemd start it, and systemd would not: masked, or not installed.
+    if name.starts_with("org.freedesktop.systemd1.") {
+        return unreachable("it does not run");
+    }
     match name.strip_prefix(BUS) {
         Some("ServiceUnknown" | "NameHasNoOwner") => unreachable("it does not run"),
         Some("NoReply" | "Timeout" | "TimedOut") => unreachable("it does not answer"),
@@ -100,6 +104,9 @@ mod tests {
                 format!("stint: stintd cannot be reached: {why}. root: systemctl status stintd");
             assert_eq!(failure.message, wanted);
         }
+        let masked =
+            by_name("org.freedesktop.systemd1.UnitMasked", "Unit stintd.service is masked.");
+        assert_eq!(masked, unreachable("it does not run"));
     }
 
     #[test]
