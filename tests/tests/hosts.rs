@@ -10,18 +10,34 @@
     reason = "tests report by panicking"
 )]
 
+#[path = "hosts/bus.rs"]
+mod bus;
+#[path = "hosts/cli.rs"]
+mod cli;
 #[path = "hosts/clocks.rs"]
 mod clocks;
 #[path = "hosts/common.rs"]
 mod common;
+#[path = "hosts/doctor.rs"]
+mod doctor;
 #[path = "hosts/expiry.rs"]
 mod expiry;
 #[path = "hosts/groups.rs"]
 mod groups;
 #[path = "hosts/harness.rs"]
 mod harness;
+#[path = "hosts/log.rs"]
+mod log;
+#[path = "hosts/output.rs"]
+mod output;
+#[path = "hosts/package.rs"]
+mod package;
+#[path = "hosts/parley.rs"]
+mod parley;
 #[path = "hosts/policy.rs"]
 mod policy;
+#[path = "hosts/record.rs"]
+mod record;
 #[path = "hosts/state.rs"]
 mod state;
 #[path = "hosts/sudo_rule.rs"]
