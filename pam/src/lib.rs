@@ -16,7 +16,6 @@ mod entry;
 #[expect(unsafe_code, reason = "the one file that talks to libpam where the binding does not")]
 mod ffi;
 mod handle;
-mod header;
 mod items;
 mod options;
 mod peer;

@@ -7,9 +7,11 @@ use zbus::Type;
 use zbus::wire::serialized::{Context, Data};
 use zbus::wire::{BE, Endian, LE, to_bytes};
 
+use stint_proto::header::{
+    self, ERROR, ERROR_NAME, FIXED, INTERFACE_FIELD, MEMBER, METHOD_CALL, METHOD_RETURN, PATH,
+    REPLY_SERIAL, SIGNAL, SIGNATURE, Value,
+};
 use stint_proto::{INTERFACE, OBJECT_PATH};
-
-use crate::header::{self, Value};
 
 /// The most bytes that a peer may send before its answer is complete.
 pub const LONGEST_REPLY: usize = 64 * 1024;
@@ -19,21 +21,6 @@ pub const SERIAL: u32 = 1;
 
 /// The most bytes of the greeting's line.
 const LONGEST_GREETING: usize = 128;
-/// A header's fixed part: endianness, kind, flags, version, body's length, serial, fields' length.
-const FIXED: usize = 16;
-
-const METHOD_CALL: u8 = 1;
-const METHOD_RETURN: u8 = 2;
-const ERROR: u8 = 3;
-const SIGNAL: u8 = 4;
-
-const PATH: u8 = 1;
-const MEMBER: u8 = 3;
-const INTERFACE_FIELD: u8 = 2;
-const ERROR_NAME: u8 = 4;
-const REPLY_SERIAL: u8 = 5;
-const SIGNATURE: u8 = 8;
-
 /// Why bytes are no answer, in words for the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Garbage(pub &'static str);
@@ -104,25 +91,15 @@ where
     const UNSENDABLE: Garbage = Garbage("the question cannot be encoded");
     let context = Context::new(LE, 0);
     let body = to_bytes(context, argument).map_err(|_| UNSENDABLE)?;
-    let length = u32::try_from(body.len()).map_err(|_| UNSENDABLE)?;
     let signature = T::SIGNATURE.to_string();
-    let mut fields = Vec::new();
-    for (code, value) in [
+    let fields = [
         (PATH, Value::Path(OBJECT_PATH)),
         (INTERFACE_FIELD, Value::Text(INTERFACE)),
         (MEMBER, Value::Text(member)),
         (SIGNATURE, Value::Signature(&signature)),
-    ] {
-        header::push(&mut fields, code, value).ok_or(UNSENDABLE)?;
-    }
-    let fields_length = u32::try_from(fields.len()).map_err(|_| UNSENDABLE)?;
-    let mut message = vec![b'l', METHOD_CALL, 0, 1];
-    for number in [length, SERIAL, fields_length] {
-        message.extend_from_slice(&number.to_le_bytes());
-    }
-    message.append(&mut fields);
-    message.resize(message.len().next_multiple_of(8), 0);
-    message.extend_from_slice(body.bytes());
+    ];
+    let mut message =
+        header::message(METHOD_CALL, SERIAL, &fields, body.bytes()).ok_or(UNSENDABLE)?;
 
     let digits: String = euid.to_string().bytes().map(|digit| format!("{digit:02x}")).collect();
     let mut bytes = format!("\0AUTH EXTERNAL {digits}\r\nBEGIN\r\n").into_bytes();

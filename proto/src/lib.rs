@@ -7,6 +7,7 @@ mod call;
 mod error;
 mod event;
 mod grant;
+pub mod header;
 mod ids;
 mod length;
 mod names;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use stint_proto::{BUS_NAME, OBJECT_PATH};
 use zbus::connection::Builder;
 
-use super::interface::{Door, Interface};
+use super::interface::Interface;
 use crate::engine::Engine;
 
 /// The bus's own address: not taken from the environment.
@@ -40,7 +40,7 @@ pub async fn serve_bus(engine: Arc<Engine>) -> Infallible {
 
 async fn connect(engine: &Arc<Engine>) -> zbus::Result<zbus::Connection> {
     Builder::address(ADDRESS)
-        .serve_at(OBJECT_PATH, Interface::new(Arc::clone(engine), Door::Bus))
+        .serve_at(OBJECT_PATH, Interface::new(Arc::clone(engine)))
         .name(BUS_NAME)
         .build()
         .await

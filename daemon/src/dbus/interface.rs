@@ -1,4 +1,4 @@
-//! The interface `org.stint.Stint1`: each method finds out who calls, asks the table, and hands
+//! The interface `org.stint.Stint1` on the system bus: each method finds out who calls, asks the table, and hands
 //! values to the engine. No rule lives here.
 
 use std::sync::Arc;
@@ -11,21 +11,11 @@ use zbus::message::Header;
 use zbus::{Connection, DBusError, interface};
 
 use super::authority::{Caller, authorize};
-use crate::engine::{Engine, Peer, Refusal};
-
-/// Over which door a connection came in.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Door {
-    /// The module's socket; the peer is known for the whole connection.
-    Module(Peer),
-    /// The system bus; each message has its own sender.
-    Bus,
-}
+use crate::engine::{Engine, Refusal};
 
 /// The object behind the interface.
 pub struct Interface {
     engine: Arc<Engine>,
-    door: Door,
 }
 
 /// An error of the interface: its names are [`ErrorCode::bus_name`]'s.
@@ -59,46 +49,27 @@ impl DBusError for BusError {
 }
 
 impl Interface {
-    pub(super) fn new(engine: Arc<Engine>, door: Door) -> Self {
-        Self { engine, door }
+    pub(super) fn new(engine: Arc<Engine>) -> Self {
+        Self { engine }
     }
 
-    /// Finds out who calls and whether they may.
+    /// Finds out who calls, and whether they may.
     async fn admit(
         &self,
         method: &str,
         connection: &Connection,
         header: &Header<'_>,
-    ) -> Result<Caller, BusError> {
-        let caller = match self.door {
-            Door::Module(peer) => Caller::Module(peer),
-            Door::Bus => Caller::Bus(sender_uid(connection, header).await?),
-        };
-        authorize(method, caller)?;
-        Ok(caller)
-    }
-
-    async fn bus_caller(
-        &self,
-        method: &str,
-        connection: &Connection,
-        header: &Header<'_>,
     ) -> Result<Uid, BusError> {
-        match self.admit(method, connection, header).await? {
-            Caller::Bus(uid) => Ok(uid),
-            Caller::Module(_) => Err(unreachable_caller(method)),
-        }
+        let uid = sender_uid(connection, header).await?;
+        authorize(method, Caller::Bus(uid))?;
+        Ok(uid)
     }
 
-    async fn module_caller(
-        &self,
-        method: &str,
-        connection: &Connection,
-        header: &Header<'_>,
-    ) -> Result<Peer, BusError> {
-        match self.admit(method, connection, header).await? {
-            Caller::Module(peer) => Ok(peer),
-            Caller::Bus(_) => Err(unreachable_caller(method)),
+    /// For what is served on the module's socket alone: the table refuses everybody here.
+    async fn refuse(&self, method: &str, connection: &Connection, header: &Header<'_>) -> BusError {
+        match self.admit(method, connection, header).await {
+            Err(refused) => refused,
+            Ok(_) => Refusal::new(ErrorCode::Denied, format!("{method} is not served here")).into(),
         }
     }
 
@@ -106,11 +77,6 @@ impl Interface {
     async fn actor(&self, uid: Uid) -> String {
         self.engine.name_of(uid).await.map_or_else(|| format!("uid {uid}"), |name| name.to_string())
     }
-}
-
-/// The table has let a caller through whom the method cannot serve; that is a denial.
-fn unreachable_caller(method: &str) -> BusError {
-    Refusal::new(ErrorCode::Denied, format!("{method} cannot be called this way")).into()
 }
 
 /// The uid of a message's sender, as the bus has it from the kernel. Who is gone is refused.
@@ -133,41 +99,37 @@ async fn sender_uid(connection: &Connection, header: &Header<'_>) -> Result<Uid,
 /// Methods of stint. Times are microseconds since 1970, lengths are seconds.
 #[interface(name = "org.stint.Stint1")]
 impl Interface {
-    /// May this person pass this door?
+    /// May this person pass this door? For the PAM module, on its own socket.
     async fn check(
         &self,
         #[zbus(connection)] connection: &Connection,
         #[zbus(header)] header: Header<'_>,
         items: PamItems,
     ) -> Result<CheckAnswer, BusError> {
-        let peer = self.module_caller("Check", connection, &header).await?;
-        Ok(self.engine.check(peer, &items).await)
+        drop(items);
+        Err(self.refuse("Check", connection, &header).await)
     }
 
-    /// A session begins; answers with its id.
+    /// A session begins; answers with its id. For the PAM module, on its own socket.
     async fn open_session(
         &self,
         #[zbus(connection)] connection: &Connection,
         #[zbus(header)] header: Header<'_>,
         items: PamItems,
     ) -> Result<String, BusError> {
-        let peer = self.module_caller("OpenSession", connection, &header).await?;
-        let opened = self.engine.session_opened(peer, &items).await;
-        Ok(opened.map_err(|error| Refusal::new(ErrorCode::Failed, error.to_string()))?)
+        drop(items);
+        Err(self.refuse("OpenSession", connection, &header).await)
     }
 
-    /// A session has ended.
+    /// A session has ended. For the PAM module, on its own socket.
     async fn close_session(
         &self,
         #[zbus(connection)] connection: &Connection,
         #[zbus(header)] header: Header<'_>,
         id: String,
     ) -> Result<(), BusError> {
-        self.module_caller("CloseSession", connection, &header).await?;
-        match self.engine.session_closed(id).await.map_err(Refusal::from)? {
-            true => Ok(()),
-            false => Err(Refusal::new(ErrorCode::NoSuchId, "no such session is open").into()),
-        }
+        drop(id);
+        Err(self.refuse("CloseSession", connection, &header).await)
     }
 
     /// Gives a role to a user for a while.
@@ -177,7 +139,7 @@ impl Interface {
         #[zbus(header)] header: Header<'_>,
         order: GrantOrder,
     ) -> Result<Grant, BusError> {
-        let uid = self.bus_caller("Grant", connection, &header).await?;
+        let uid = self.admit("Grant", connection, &header).await?;
         Ok(self.engine.grant(order, &self.actor(uid).await).await?)
     }
 
@@ -188,7 +150,7 @@ impl Interface {
         #[zbus(header)] header: Header<'_>,
         order: RevokeOrder,
     ) -> Result<Vec<Grant>, BusError> {
-        let uid = self.bus_caller("Revoke", connection, &header).await?;
+        let uid = self.admit("Revoke", connection, &header).await?;
         Ok(self.engine.revoke(order, &self.actor(uid).await).await?)
     }
 
@@ -198,7 +160,7 @@ impl Interface {
         #[zbus(connection)] connection: &Connection,
         #[zbus(header)] header: Header<'_>,
     ) -> Result<ReloadReport, BusError> {
-        let uid = self.bus_caller("Reload", connection, &header).await?;
+        let uid = self.admit("Reload", connection, &header).await?;
         Ok(self.engine.reload(&self.actor(uid).await).await?)
     }
 
@@ -208,7 +170,7 @@ impl Interface {
         #[zbus(connection)] connection: &Connection,
         #[zbus(header)] header: Header<'_>,
     ) -> Result<Health, BusError> {
-        self.bus_caller("Health", connection, &header).await?;
+        self.admit("Health", connection, &header).await?;
         Ok(self.engine.health())
     }
 
@@ -219,7 +181,7 @@ impl Interface {
         #[zbus(header)] header: Header<'_>,
         filter: ListFilter,
     ) -> Result<Vec<Grant>, BusError> {
-        let uid = self.bus_caller("List", connection, &header).await?;
+        let uid = self.admit("List", connection, &header).await?;
         if uid == Uid::ROOT {
             return Ok(self.engine.list(&filter, None).await?);
         }
@@ -235,7 +197,7 @@ impl Interface {
         #[zbus(connection)] connection: &Connection,
         #[zbus(header)] header: Header<'_>,
     ) -> Result<Status, BusError> {
-        let uid = self.bus_caller("Status", connection, &header).await?;
+        let uid = self.admit("Status", connection, &header).await?;
         Ok(self.engine.status(uid).await?)
     }
 
@@ -245,7 +207,7 @@ impl Interface {
         #[zbus(connection)] connection: &Connection,
         #[zbus(header)] header: Header<'_>,
     ) -> Result<Vec<RoleSummary>, BusError> {
-        let uid = self.bus_caller("Roles", connection, &header).await?;
+        let uid = self.admit("Roles", connection, &header).await?;
         let user = self.engine.name_of(uid).await;
         Ok(self.engine.roles(uid, user.as_ref()).await)
     }
@@ -257,7 +219,7 @@ impl Interface {
         #[zbus(header)] header: Header<'_>,
         question: Explain,
     ) -> Result<Explanation, BusError> {
-        let uid = self.bus_caller("Explain", connection, &header).await?;
+        let uid = self.admit("Explain", connection, &header).await?;
         if let Some(user) = &question.user
             && uid != Uid::ROOT
             && self.engine.name_of(uid).await.as_ref() != Some(user)
@@ -273,7 +235,7 @@ impl Interface {
 #[must_use]
 pub fn introspection(engine: Arc<Engine>) -> String {
     let mut text = String::new();
-    let interface = Interface::new(engine, Door::Bus);
+    let interface = Interface::new(engine);
     zbus::object_server::Interface::introspect_to_writer(&interface, &mut text, 2);
     text
 }

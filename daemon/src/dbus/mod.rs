@@ -5,8 +5,10 @@
 
 pub mod authority;
 mod bus;
+mod greeting;
 mod interface;
 mod module_socket;
+mod question;
 
 pub use bus::serve_bus;
 pub use interface::{Interface, introspection};

@@ -1,22 +1,27 @@
 //! The module's socket: root's alone, each connection one question. The peer is known from the
-//! kernel before a byte of it is read.
+//! kernel before a byte of it is read, and nothing here looks into the account database, so that a
+//! database that hangs holds up no answer.
 
-use std::io;
+use std::fs::File;
+use std::io::{self, Read};
 use std::sync::Arc;
 use std::time::Duration;
 
-use stint_proto::{OBJECT_PATH, Uid};
+use stint_proto::Uid;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::Semaphore;
-use zbus::connection::Builder;
 
-use super::interface::{Door, Interface};
+use super::greeting::{Greeted, Greeting};
+use super::question::{self, LONGEST};
 use crate::engine::{Engine, Peer};
 
 /// Questions under way at once; more wait in the socket's queue, which is the kernel's.
 const AT_ONCE: usize = 512;
 /// How long a connection may last: the longest timeout that the module takes, and a little.
 const LIMIT: Duration = Duration::from_secs(65);
+/// More than `/proc/PID/status` ever has.
+const STATUS_SIZE: usize = 8_192;
 
 /// Serves the module for as long as the daemon runs.
 ///
@@ -24,21 +29,23 @@ const LIMIT: Duration = Duration::from_secs(65);
 /// When the socket itself fails; the daemon must not go on without it.
 pub async fn serve_module(engine: Arc<Engine>, listener: UnixListener) -> io::Result<()> {
     let places = Arc::new(Semaphore::new(AT_ONCE));
-    let guid = zbus::Guid::generate();
+    let guid: Arc<str> = zbus::Guid::generate().as_str().into();
     loop {
         let place = Arc::clone(&places).acquire_owned().await.map_err(io::Error::other)?;
         let stream = match listener.accept().await {
             Ok((stream, _)) => stream,
-            // The peer left before its turn, or descriptors are short: the next may fare better.
+            // The peer left before its turn: the next may fare better.
             Err(error) if is_passing(&error) => continue,
             Err(error) => return Err(error),
         };
-        let engine = Arc::clone(&engine);
-        let guid = guid.to_owned();
+        let (engine, guid) = (Arc::clone(&engine), Arc::clone(&guid));
         tokio::spawn(async move {
-            let served = tokio::time::timeout(LIMIT, serve(engine, stream, guid)).await;
-            if let Ok(Err(error)) = served {
-                eprintln!("stintd: a question of the module's was not answered: {error}");
+            match tokio::time::timeout(LIMIT, serve(&engine, stream, &guid)).await {
+                // A peer that leaves in the middle (Ctrl-C, a killed sudo) is no news.
+                Ok(Err(error)) if error.kind() == io::ErrorKind::InvalidData => {
+                    eprintln!("stintd: a question of the module's was not answered: {error}");
+                }
+                Ok(_) | Err(_) => {}
             }
             drop(place);
         });
@@ -52,22 +59,52 @@ fn is_passing(error: &io::Error) -> bool {
     )
 }
 
-async fn serve(
-    engine: Arc<Engine>,
-    stream: UnixStream,
-    guid: zbus::Guid<'static>,
-) -> zbus::Result<()> {
+/// Answers what one peer asks, one message after the other, until it leaves.
+async fn serve(engine: &Arc<Engine>, mut stream: UnixStream, guid: &str) -> io::Result<()> {
     let Some(peer) = attested(&stream)? else {
-        return Err(zbus::Error::Failure("the peer is not root's".to_owned()));
+        return Err(question::garbage("the peer is not root's"));
     };
-    let connection = Builder::unix_stream(stream.into_std()?)
-        .server(guid)
-        .p2p()
-        .serve_at(OBJECT_PATH, Interface::new(engine, Door::Module(peer)))
-        .build()
-        .await?;
-    connection.closed().await;
-    Ok(())
+    let mut bytes = Vec::with_capacity(1_024);
+    let mut out = Vec::new();
+    let mut greeting = Greeting::default();
+    let mut at = 0;
+    let start = loop {
+        match greeting.take(&bytes, &mut at, guid, &mut out) {
+            Greeted::At(start) => break start,
+            Greeted::Never => return Err(question::garbage("its greeting is refused")),
+            Greeted::NotYet => {
+                stream.write_all(&out).await?;
+                out.clear();
+                if !more(&mut stream, &mut bytes).await? {
+                    return Ok(());
+                }
+            }
+        }
+    };
+    bytes.drain(..start);
+    loop {
+        while let Some(length) = question::complete(&bytes)? {
+            let rest = bytes.split_off(length);
+            let message = std::mem::replace(&mut bytes, rest);
+            out.extend(question::answer(engine, peer, &message).await?);
+        }
+        // The greeting's answer goes with the first reply: one write, one waking of the module.
+        if !out.is_empty() && (bytes.is_empty() || out.len() > LONGEST) {
+            stream.write_all(&out).await?;
+            out.clear();
+        }
+        if !more(&mut stream, &mut bytes).await? {
+            return Ok(());
+        }
+    }
+}
+
+/// Reads what has arrived; `false` at the end.
+async fn more(stream: &mut UnixStream, bytes: &mut Vec<u8>) -> io::Result<bool> {
+    if bytes.len() > LONGEST {
+        return Err(question::garbage("it is too long"));
+    }
+    Ok(stream.read_buf(bytes).await? > 0)
 }
 
 /// What the kernel says of the peer; `None` if it is not root's (the socket's mode says so too).
@@ -77,7 +114,9 @@ fn attested(stream: &UnixStream) -> io::Result<Option<Peer>> {
     if pid <= 0 {
         return Ok(None);
     }
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let mut status = [0; STATUS_SIZE];
+    let length = File::open(format!("/proc/{pid}/status"))?.read(&mut status)?;
+    let status = String::from_utf8_lossy(status.get(..length).unwrap_or_default());
     Ok(real_uid(&status).map(|real_uid| Peer { pid, real_uid }))
 }
 

@@ -17,7 +17,7 @@ use super::Engine;
 use crate::accounts;
 use crate::domain::gate::{Ruling, Subject, Ways, decide, denial_lines};
 use crate::record::{Entry, harmless};
-use crate::store::{Session, StoreError, Write};
+use crate::store::{Session, Write};
 
 /// How long a denial may wait to find out whom to ask for what.
 const COURTESY: Duration = Duration::from_millis(500);
@@ -227,23 +227,22 @@ impl Engine {
         let text =
             format!("{} opens a session of {} as {}", session.user, session.service, items.user);
         self.record.note(self.about_session(Event::SessionOpened, &session, grant, role, text));
+        self.state().sessions.insert(id.clone(), session.clone());
         self.store.note(Write::SessionOpened(session));
         Ok(id)
     }
 
-    /// Notes that a session has ended.
-    ///
-    /// # Errors
-    /// `Ok(false)` when no such session is open; [`StoreError`] when the state cannot be read.
-    pub async fn session_closed(&self, id: String) -> Result<bool, StoreError> {
-        let Some(session) = self.store.session(id).await? else { return Ok(false) };
+    /// Notes that a session has ended; `false` when no such session is open.
+    #[must_use]
+    pub fn session_closed(&self, id: &str) -> bool {
+        let Some(session) = self.state().sessions.remove(id) else { return false };
         let seconds = self.now().wall.micros_since(session.opened_at) / 1_000_000;
         let text =
             format!("{} closes a session of {} after {seconds} s", session.user, session.service);
         let grant = session.grant.clone();
         self.record.note(self.about_session(Event::SessionClosed, &session, grant, None, text));
         self.store.note(Write::SessionClosed(session.id));
-        Ok(true)
+        true
     }
 
     fn about_session(

@@ -17,7 +17,7 @@ mod show;
 mod start;
 mod timer;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::fs::File;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -34,7 +34,7 @@ use crate::clock::{Moment, SharedClock};
 use crate::domain::grant::Grant;
 use crate::domain::index::Index;
 use crate::record::{Entry, Record};
-use crate::store::{Membership, Store};
+use crate::store::{Membership, Session, Store};
 pub use mechanisms::Mechanisms;
 
 /// Why something was not done. One message: what was wrong, and what would be right.
@@ -73,6 +73,7 @@ struct State {
     policy: Arc<Policy>,
     index: Index,
     owned: BTreeSet<Membership>,
+    sessions: HashMap<String, Session>,
     alarms: alarms::Alarms,
     policy_problem: Option<String>,
     high_water: Timestamp,

@@ -12,6 +12,9 @@ use stint_proto::{
 use super::{Engine, Refusal};
 use crate::accounts;
 
+/// The most grants that one answer holds: more would not fit into a message of the bus, which
+/// breaks off with whoever sends it.
+const LIST_LIMIT: usize = 20_000;
 /// How long the account database may take to say who somebody is.
 const LIMIT: Duration = Duration::from_secs(5);
 
@@ -45,6 +48,13 @@ impl Engine {
         };
         running.sort_by_key(|grant| grant.starts_at);
         shown.append(&mut running);
+        if shown.len() > LIST_LIMIT {
+            let text = format!(
+                "{} grants fit, and one answer holds {LIST_LIMIT}: narrow it by --user or --role",
+                shown.len()
+            );
+            return Err(Refusal::new(ErrorCode::Failed, text));
+        }
         if shown.is_empty() && only.is_none() {
             self.known(filter.user.as_ref(), filter.role.as_ref()).await?;
         }

@@ -116,7 +116,7 @@ impl Engine {
         let (store, loaded) = Store::open(&places.state_dir.join("state.sqlite"), &boot_id)?;
         let record =
             Record::new(Journal::new(places.journal.clone(), places.syslog.clone()), store.clone());
-        let Loaded { grants, memberships, policy, high_water } = loaded;
+        let Loaded { grants, memberships, sessions, policy, high_water } = loaded;
         let now = clock.now();
         let mut index = Index::default();
         for stored in grants {
@@ -139,6 +139,7 @@ impl Engine {
                 policy: Arc::new(Policy::default()),
                 index,
                 owned: memberships.into_iter().collect(),
+                sessions: sessions.into_iter().map(|open| (open.id.clone(), open)).collect(),
                 alarms: Alarms::default(),
                 policy_problem: None,
                 high_water,

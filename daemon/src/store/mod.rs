@@ -160,6 +160,8 @@ pub struct Loaded {
     pub grants: Vec<StoredGrant>,
     /// What stint has added and not yet taken back.
     pub memberships: Vec<Membership>,
+    /// Sessions of this boot that have not ended.
+    pub sessions: Vec<Session>,
     /// The text of the policy that was in force last; empty on a new host.
     pub policy: Vec<SourceFile>,
     /// The latest wall clock ever recorded.
@@ -187,7 +189,6 @@ enum Job {
 pub struct Store {
     jobs: mpsc::Sender<Job>,
     lost: Arc<AtomicU64>,
-    boot_id: Arc<str>,
 }
 
 impl Store {
@@ -220,13 +221,14 @@ impl Store {
         let loaded = Loaded {
             grants: rows::grants(&connection, "state <> 'ended'", &[])?,
             memberships: rows::memberships(&connection)?,
+            sessions: rows::sessions(&connection)?,
             policy: rows::policy_in_force(&connection)?,
             high_water: rows::high_water(&connection)?,
         };
         let (jobs, queue) = mpsc::channel();
         let lost = Arc::new(AtomicU64::new(0));
         writer::spawn(connection, queue, Arc::clone(&lost), boot_id.to_owned())?;
-        Ok((Self { jobs, lost, boot_id: boot_id.into() }, loaded))
+        Ok((Self { jobs, lost }, loaded))
     }
 
     /// Commits these changes together; they are on the disk when this returns.
@@ -274,15 +276,6 @@ impl Store {
         role: Option<RoleName>,
     ) -> Result<Vec<StoredGrant>, StoreError> {
         self.query(move |connection| rows::listed(connection, user.as_ref(), role.as_ref())).await
-    }
-
-    /// The session of this id, if it is of this boot and still open.
-    ///
-    /// # Errors
-    /// [`StoreError`] when the state cannot be read.
-    pub async fn session(&self, id: String) -> Result<Option<Session>, StoreError> {
-        let boot_id = Arc::clone(&self.boot_id);
-        self.query(move |connection| rows::session(connection, &boot_id, &id)).await
     }
 
     /// The entries of `[[grants]]` that somebody ended while they stood ([`Grant::policy_key`]).

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use rusqlite::{Connection, OptionalExtension, Row, ToSql, params, params_from_iter};
+use rusqlite::{Connection, Row, ToSql, params, params_from_iter};
 use stint_policy::SourceFile;
 use stint_proto::{EndReason, GroupName, Origin, RoleName, Timestamp, Uid, UserName};
 
@@ -217,33 +217,23 @@ pub(super) fn policy_in_force(connection: &Connection) -> rusqlite::Result<Vec<S
     rows.collect()
 }
 
-/// The session of this id, if it was opened under this boot and has not been closed.
-pub(super) fn session(
-    connection: &Connection,
-    boot_id: &str,
-    id: &str,
-) -> rusqlite::Result<Option<Session>> {
-    connection
-        .query_row(
-            "SELECT id, grant_id, user, uid, service, tty, opened_at FROM sessions
-             WHERE id = ?1 AND boot_id = ?2",
-            [id, boot_id],
-            |row| {
-                let grant: Option<String> = row.get(1)?;
-                Ok(Session {
-                    id: row.get(0)?,
-                    grant: grant
-                        .map(|id| id.parse().map_err(|_| unreadable(1, &id)))
-                        .transpose()?,
-                    user: row.get(2)?,
-                    uid: Uid(row.get(3)?),
-                    service: row.get(4)?,
-                    tty: row.get(5)?,
-                    opened_at: Timestamp::from_micros(row.get(6)?),
-                })
-            },
-        )
-        .optional()
+/// Sessions that have not ended.
+pub(super) fn sessions(connection: &Connection) -> rusqlite::Result<Vec<Session>> {
+    let mut statement = connection
+        .prepare("SELECT id, grant_id, user, uid, service, tty, opened_at FROM sessions")?;
+    let rows = statement.query_map([], |row| {
+        let grant: Option<String> = row.get(1)?;
+        Ok(Session {
+            id: row.get(0)?,
+            grant: grant.map(|id| id.parse().map_err(|_| unreadable(1, &id))).transpose()?,
+            user: row.get(2)?,
+            uid: Uid(row.get(3)?),
+            service: row.get(4)?,
+            tty: row.get(5)?,
+            opened_at: Timestamp::from_micros(row.get(6)?),
+        })
+    })?;
+    rows.collect()
 }
 
 /// The latest wall clock ever recorded.

@@ -1,0 +1,236 @@
+//! One message of the module's and its reply: the interface of the bus, spoken without a bus.
+//! Strict: what is not exactly a call of ours is garbage, and ends the connection.
+
+use std::io;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use stint_proto::header::{
+    self, ERROR, ERROR_NAME, FIXED, INTERFACE_FIELD, MEMBER, METHOD_CALL, METHOD_RETURN, PATH,
+    REPLY_SERIAL, SIGNATURE, Value,
+};
+use stint_proto::{ErrorCode, INTERFACE, OBJECT_PATH, PamItems};
+use zbus::Type;
+use zbus::wire::serialized::{Context, Data};
+use zbus::wire::{LE, to_bytes};
+
+use super::authority::{Caller, authorize};
+use crate::engine::{Engine, Peer, Refusal};
+
+/// The most bytes of a message, and of what may wait to be read.
+pub(super) const LONGEST: usize = 16 * 1_024;
+
+/// What is no question, in words for the log.
+pub(super) fn garbage(why: &'static str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, why)
+}
+
+fn number(bytes: &[u8], at: usize) -> Option<usize> {
+    header::number(bytes, at, LE).and_then(|number| usize::try_from(number).ok())
+}
+
+/// Where the header's fields end, and the whole message; `None` while too little is there to say.
+fn lengths(bytes: &[u8]) -> io::Result<Option<(usize, usize)>> {
+    let (Some(body), Some(fields)) = (number(bytes, 4), number(bytes, 12)) else {
+        return Ok(None);
+    };
+    if bytes.first() != Some(&b'l') || bytes.get(3) != Some(&1) {
+        return Err(garbage("it is no little-endian D-Bus message of version 1"));
+    }
+    if body > LONGEST || fields > LONGEST {
+        return Err(garbage("it is too long"));
+    }
+    let end = FIXED + fields;
+    Ok(Some((end, end.next_multiple_of(8) + body)))
+}
+
+/// The length of the message that is complete at the front, if one is.
+///
+/// # Errors
+/// When what is there can no longer become a message.
+pub(super) fn complete(bytes: &[u8]) -> io::Result<Option<usize>> {
+    Ok(lengths(bytes)?.map(|(_, length)| length).filter(|length| *length <= bytes.len()))
+}
+
+/// A call, as it was sent.
+struct Call<'a> {
+    serial: u32,
+    member: &'a str,
+    signature: &'a str,
+    argument: &'a [u8],
+}
+
+fn read(message: &[u8]) -> io::Result<Call<'_>> {
+    const TORN: &str = "its lengths do not fit";
+    let (end, _) = lengths(message)?.ok_or_else(|| garbage(TORN))?;
+    let fields = message.get(FIXED..end).ok_or_else(|| garbage(TORN))?;
+    let fields = header::read(fields, LE).ok_or_else(|| garbage("its header does not read"))?;
+    let text = |wanted: u8| {
+        fields.iter().find(|(code, _)| *code == wanted).and_then(|(_, value)| match value {
+            Value::Path(text) | Value::Text(text) | Value::Signature(text) => Some(*text),
+            Value::Number(_) => None,
+        })
+    };
+    if message.get(1) != Some(&METHOD_CALL) {
+        return Err(garbage("it is no call"));
+    }
+    if text(PATH) != Some(OBJECT_PATH) || text(INTERFACE_FIELD) != Some(INTERFACE) {
+        return Err(garbage("it is for another object or interface"));
+    }
+    let serial = header::number(message, 8, LE).filter(|serial| *serial != 0);
+    Ok(Call {
+        serial: serial.ok_or_else(|| garbage("it has no serial"))?,
+        member: text(MEMBER).ok_or_else(|| garbage("it names no method"))?,
+        signature: text(SIGNATURE).unwrap_or_default(),
+        argument: message.get(end.next_multiple_of(8)..).ok_or_else(|| garbage(TORN))?,
+    })
+}
+
+impl Call<'_> {
+    /// The one argument, which must be of type `T` and nothing else.
+    fn argument<T: Type + for<'d> Deserialize<'d>>(&self) -> Result<T, Refusal> {
+        let refuse = || {
+            let text = format!("{} takes one argument of type {}", self.member, T::SIGNATURE);
+            Refusal::new(ErrorCode::Invalid, text)
+        };
+        if self.signature != T::SIGNATURE.to_string() {
+            return Err(refuse());
+        }
+        let data = Data::new(self.argument, Context::new(LE, 0));
+        let (value, read) = data.deserialize().map_err(|_| refuse())?;
+        if read == self.argument.len() { Ok(value) } else { Err(refuse()) }
+    }
+
+    fn reply<T: Type + Serialize>(&self, value: &T) -> io::Result<Vec<u8>> {
+        let signature = T::SIGNATURE.to_string();
+        let fields =
+            [(REPLY_SERIAL, Value::Number(self.serial)), (SIGNATURE, Value::Signature(&signature))];
+        written(METHOD_RETURN, &fields, value)
+    }
+
+    fn done(&self) -> io::Result<Vec<u8>> {
+        let fields = [(REPLY_SERIAL, Value::Number(self.serial))];
+        header::message(METHOD_RETURN, 1, &fields, &[]).ok_or_else(unwritable)
+    }
+
+    fn refusal(&self, refusal: &Refusal) -> io::Result<Vec<u8>> {
+        let fields = [
+            (ERROR_NAME, Value::Text(refusal.code.bus_name())),
+            (REPLY_SERIAL, Value::Number(self.serial)),
+            (SIGNATURE, Value::Signature("s")),
+        ];
+        written(ERROR, &fields, &refusal.message)
+    }
+}
+
+fn written<T: Type + Serialize>(
+    kind: u8,
+    fields: &[(u8, Value<'_>)],
+    value: &T,
+) -> io::Result<Vec<u8>> {
+    let body = to_bytes(Context::new(LE, 0), value).map_err(io::Error::other)?;
+    header::message(kind, 1, fields, body.bytes()).ok_or_else(unwritable)
+}
+
+fn unwritable() -> io::Error {
+    io::Error::other("the answer is too long")
+}
+
+/// Answers one complete message.
+///
+/// # Errors
+/// When it is no call of the interface; then there is nothing to answer to.
+pub(super) async fn answer(
+    engine: &Arc<Engine>,
+    peer: Peer,
+    message: &[u8],
+) -> io::Result<Vec<u8>> {
+    let call = read(message)?;
+    match dispatch(engine, peer, &call).await {
+        Ok(reply) => reply,
+        Err(refusal) => call.refusal(&refusal),
+    }
+}
+
+async fn dispatch(
+    engine: &Arc<Engine>,
+    peer: Peer,
+    call: &Call<'_>,
+) -> Result<io::Result<Vec<u8>>, Refusal> {
+    authorize(call.member, Caller::Module(peer))?;
+    match call.member {
+        "Check" => {
+            let items: PamItems = call.argument()?;
+            Ok(call.reply(&engine.check(peer, &items).await))
+        }
+        "OpenSession" => {
+            let items: PamItems = call.argument()?;
+            let opened = engine.session_opened(peer, &items).await;
+            let id = opened.map_err(|e| Refusal::new(ErrorCode::Failed, e.to_string()))?;
+            Ok(call.reply(&id))
+        }
+        "CloseSession" => {
+            let id: String = call.argument()?;
+            if engine.session_closed(&id) {
+                Ok(call.done())
+            } else {
+                Err(Refusal::new(ErrorCode::NoSuchId, "no such session is open"))
+            }
+        }
+        // The table lets the module call nothing else.
+        other => Err(Refusal::new(ErrorCode::Denied, format!("{other} is not served here"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn call(path: &str, interface: &str, member: &str) -> Vec<u8> {
+        let fields = [
+            (PATH, Value::Path(path)),
+            (INTERFACE_FIELD, Value::Text(interface)),
+            (MEMBER, Value::Text(member)),
+            (SIGNATURE, Value::Signature("s")),
+        ];
+        let body = to_bytes(Context::new(LE, 0), &"an id").unwrap();
+        header::message(METHOD_CALL, 7, &fields, body.bytes()).unwrap()
+    }
+
+    #[test]
+    fn what_is_no_call_of_ours_is_garbage() {
+        assert!(read(&call("/", INTERFACE, "Check")).is_err());
+        assert!(read(&call(OBJECT_PATH, "org.other", "Check")).is_err());
+        let good = call(OBJECT_PATH, INTERFACE, "CloseSession");
+        for (at, byte) in [(0, b'B'), (0, 0), (1, METHOD_RETURN), (3, 2), (8, 0), (7, 0xff)] {
+            let mut bad = good.clone();
+            bad[at] = byte;
+            assert!(read(&bad).is_err(), "byte {at} = {byte}");
+        }
+        for length in 0..good.len() {
+            assert_eq!(complete(&good[..length]).unwrap(), None, "{length}");
+        }
+    }
+
+    #[test]
+    fn a_call_reads_and_an_argument_of_another_type_is_refused() {
+        let message = call(OBJECT_PATH, INTERFACE, "CloseSession");
+        assert_eq!(complete(&message).unwrap(), Some(message.len()));
+        let call = read(&message).unwrap();
+        assert_eq!((call.serial, call.member), (7, "CloseSession"));
+        assert_eq!(call.argument::<String>().unwrap(), "an id");
+        assert!(call.argument::<PamItems>().is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_are_too_odd(bytes in proptest::collection::vec(any::<u8>(), 0..256)) {
+            if let Ok(Some(length)) = complete(&bytes) {
+                prop_assert!(length <= bytes.len());
+                drop(read(&bytes[..length]));
+            }
+        }
+    }
+}
