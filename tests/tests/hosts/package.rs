@@ -132,7 +132,7 @@ fn every_file_is_where_it_belongs_and_roots() {
         let page =
             format!("dpkg-deb --fsys-tarfile {DEB} | tar -xO ./usr/share/man/{path}.gz | gunzip");
         let text = host.ok(&page);
-        assert!(text.contains(".TH ") && text.contains(".SH NAME"), "{path}: {text}");
+        assert!(text.contains(".TH ") && text.contains(".SH \"NAME\""), "{path}: {text}");
     }
     host.ok("bash -n /usr/share/bash-completion/completions/stint");
 }
