@@ -3,7 +3,8 @@
 //! of our own. (libfaketime cannot: it moves the timers of the boot clock as well.)
 
 use crate::common::{
-    DENIED, assert_denied, assert_let_in, assert_says, event_of, gated, grant, id, listed,
+    DENIED, assert_denied, assert_let_in, assert_says, builder, event_of, gate, gated, grant, id,
+    listed, next_boot, with_boots,
 };
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -87,6 +88,11 @@ fn true_time(entry: &Value) -> i64 {
     text.parse().unwrap_or_else(|_| panic!("no time: {entry}"))
 }
 
+fn assert_set_back(host: &Host) {
+    let doctor = host.run("stint doctor").stdout;
+    assert!(doctor.contains("The wall clock was set back by "), "the clock is as it was: {doctor}");
+}
+
 #[test]
 fn a_wall_clock_set_back_while_a_grant_runs_makes_it_no_longer() {
     let host = gated(Suite::Trixie, POLICY);
@@ -95,8 +101,7 @@ fn a_wall_clock_set_back_while_a_grant_runs_makes_it_no_longer() {
     let given = grant(&host, "alice admin --for 8s");
     shift(&host, -3600);
     host.ok("systemctl restart stintd.service");
-    let doctor = host.run("stint doctor").stdout;
-    assert!(doctor.contains("The wall clock was set back by "), "the clock is as it was: {doctor}");
+    assert_set_back(&host);
     assert_let_in(&host, &mut shell, "its time is not over");
     let ended = event_of(&host, "grant.expired", id(&given));
     let late = true_time(&ended) - time(&host, &given, "expires_at");
@@ -106,14 +111,16 @@ fn a_wall_clock_set_back_while_a_grant_runs_makes_it_no_longer() {
 
 #[test]
 fn a_wall_clock_set_back_over_a_reboot_makes_no_grant_longer() {
-    let mut host = gated(Suite::Bookworm, POLICY);
+    let mut host = gate(with_boots(builder(Suite::Bookworm, POLICY)).boot());
     assert_denied(&host, &mut host.shell("alice"), "before");
     let given = grant(&host, "alice admin --for 12s");
     shift(&host, -3600);
+    next_boot(&host);
     let cut = now(&host);
     host.power_cut();
     // The record says that the clock was once later, and only the time that was left then is left.
     let down = now(&host) - cut;
+    assert_set_back(&host);
     let ended = event_of(&host, "grant.expired", id(&given));
     let late = true_time(&ended) - time(&host, &given, "expires_at");
     assert!(late < down + 2_000_000, "it ended {late} µs after its time; the host was down {down}");

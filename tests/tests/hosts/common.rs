@@ -145,3 +145,20 @@ pub fn kill(host: &Host) {
         (now.trim() != pid).then_some(())
     });
 }
+
+/// A Bookworm host whose boots differ for the daemon too: its hardened unit mounts a /proc of its own, in
+/// which a container has the boot id of the machine, and that stays over a reboot of the host.
+pub fn with_boots(builder: HostBuilder) -> HostBuilder {
+    const DROP_IN: &str =
+        "[Service]\nBindReadOnlyPaths=/etc/this-boot:/proc/sys/kernel/random/boot_id\n";
+    builder.file("/etc/systemd/system/stintd.service.d/boot.conf", 0o644, DROP_IN).file(
+        "/etc/this-boot",
+        0o644,
+        "7f1b6b1e-0000-4000-8000-000000000001\n",
+    )
+}
+
+/// From its next start on, the daemon is of another boot.
+pub fn next_boot(host: &Host) {
+    host.ok("cat /proc/sys/kernel/random/uuid >/etc/this-boot.new && mv /etc/this-boot.new /etc/this-boot");
+}

@@ -2,8 +2,8 @@
 //! the wall clock meanwhile; and then nothing of it is left, not in a shell that was open before.
 
 use crate::common::{
-    SOON, assert_denied, assert_let_in, assert_says, event_of, gated, grant, has_rules, id, is_in,
-    kill, listed, sudos,
+    SOON, assert_denied, assert_let_in, assert_says, builder, event_of, gate, gated, grant,
+    has_rules, id, is_in, kill, listed, next_boot, sudos, with_boots,
 };
 use serde_json::Value;
 use stint_tests::{Host, Suite, eventually};
@@ -208,7 +208,7 @@ fn of_two_grants_the_later_end_counts() {
 
 #[test]
 fn a_grant_lives_through_restarts_kills_and_reboots_and_ends_when_it_was_to_end() {
-    let mut host = gated(Suite::Trixie, POLICY);
+    let mut host = gate(with_boots(builder(Suite::Bookworm, POLICY)).boot());
     assert_denied(&host, &mut host.shell("alice"), "before");
     let given = grant(&host, "alice admin --for 1h");
     let same = |host: &Host, when: &str| {
@@ -222,9 +222,11 @@ fn a_grant_lives_through_restarts_kills_and_reboots_and_ends_when_it_was_to_end(
     same(&host, "after a restart");
     kill(&host);
     same(&host, "after kill -9");
+    next_boot(&host);
     host.reboot();
     same(&host, "after a reboot");
     let short = grant(&host, "alice admin --for 4s");
+    next_boot(&host);
     host.power_cut();
     same(&host, "after a power cut");
     let ended = event_of(&host, "grant.expired", id(&short));
