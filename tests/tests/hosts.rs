@@ -20,14 +20,22 @@ mod clocks;
 mod common;
 #[path = "hosts/doctor.rs"]
 mod doctor;
+#[path = "hosts/doors.rs"]
+mod doors;
+#[path = "hosts/environment.rs"]
+mod environment;
 #[path = "hosts/expiry.rs"]
 mod expiry;
+#[path = "hosts/gate.rs"]
+mod gate;
 #[path = "hosts/groups.rs"]
 mod groups;
 #[path = "hosts/harness.rs"]
 mod harness;
 #[path = "hosts/log.rs"]
 mod log;
+#[path = "hosts/module.rs"]
+mod module;
 #[path = "hosts/output.rs"]
 mod output;
 #[path = "hosts/package.rs"]
