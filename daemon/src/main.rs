@@ -124,18 +124,22 @@ async fn run() -> Result<(), String> {
             }
         }
     };
+    let stop = async {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    };
     let done = tokio::select! {
         () = reloads => Ok(()),
         () = watchdog => Ok(()),
         never = serve_bus(Arc::clone(&engine)) => match never {},
-        result = serve_module(Arc::clone(&engine), listener) => {
+        result = serve_module(Arc::clone(&engine), listener, stop) => {
             result.map_err(|error| format!("{PAM_SOCKET}: {error}"))
         }
         result = Arc::clone(&engine).keep_time() => {
             result.map_err(|error| format!("the kernel's timers: {error}"))
         }
-        _ = terminate.recv() => Ok(()),
-        _ = interrupt.recv() => Ok(()),
     };
     tell_systemd(&[NotifyState::Stopping]);
     engine.close();

@@ -23,6 +23,6 @@ pub const MODULE_FILE: &str = "pam_stint.so";
 /// The services that a role with sudo rules opens.
 pub const SUDO_SERVICES: [&str; 2] = ["sudo", "sudo-i"];
 /// Services whose caller is told by the process's real uid; elsewhere it is who logs in.
-pub const INVOKER_SERVICES: [&str; 6] = ["sudo", "sudo-i", "su", "su-l", "doas", "polkit-1"];
+pub const INVOKER_SERVICES: [&str; 5] = ["sudo", "sudo-i", "su", "su-l", "doas"];
 /// The most characters a typed reason, ticket or note may have.
 pub const TEXT_LIMIT: usize = 512;

@@ -17,21 +17,46 @@ use super::question::{self, LONGEST};
 use crate::engine::{Engine, Peer};
 
 /// Questions under way at once; more wait in the socket's queue, which is the kernel's.
-const AT_ONCE: usize = 512;
-/// How long a connection may last: the longest timeout that the module takes, and a little.
-const LIMIT: Duration = Duration::from_secs(65);
+const AT_ONCE: u16 = 4_096;
+/// How long a peer may take to ask: somebody who parks their sudos takes no place from others.
+const ASKING: Duration = Duration::from_secs(3);
+/// How long a connection may last in all.
+const LIMIT: Duration = Duration::from_secs(15);
+/// How long a daemon that stops still answers what it has taken. Meanwhile others wait in the
+/// queue, and the module waits for 3 s by default: so this is short, and an answer is shorter.
+const LAST_ANSWERS: Duration = Duration::from_secs(1);
 /// More than `/proc/PID/status` ever has.
 const STATUS_SIZE: usize = 8_192;
 
-/// Serves the module for as long as the daemon runs.
+/// Serves the module until `stop`; then what was taken is still answered, and what was not waits
+/// in the socket's queue for the next stintd, so that a restart denies nobody.
 ///
 /// # Errors
 /// When the socket itself fails; the daemon must not go on without it.
-pub async fn serve_module(engine: Arc<Engine>, listener: UnixListener) -> io::Result<()> {
-    let places = Arc::new(Semaphore::new(AT_ONCE));
+pub async fn serve_module(
+    engine: Arc<Engine>,
+    listener: UnixListener,
+    stop: impl Future<Output = ()>,
+) -> io::Result<()> {
+    let places = Arc::new(Semaphore::new(usize::from(AT_ONCE)));
+    let served = tokio::select! {
+        result = take_all(engine, listener, &places) => result,
+        () = stop => Ok(()),
+    };
+    let all_answered = places.acquire_many(u32::from(AT_ONCE));
+    // Who has taken a place and asks nothing is not waited for.
+    let _ = tokio::time::timeout(LAST_ANSWERS, all_answered).await;
+    served
+}
+
+async fn take_all(
+    engine: Arc<Engine>,
+    listener: UnixListener,
+    places: &Arc<Semaphore>,
+) -> io::Result<()> {
     let guid: Arc<str> = zbus::Guid::generate().as_str().into();
     loop {
-        let place = Arc::clone(&places).acquire_owned().await.map_err(io::Error::other)?;
+        let place = Arc::clone(places).acquire_owned().await.map_err(io::Error::other)?;
         let stream = match listener.accept().await {
             Ok((stream, _)) => stream,
             // The peer left before its turn: the next may fare better.
@@ -59,7 +84,7 @@ fn is_passing(error: &io::Error) -> bool {
     )
 }
 
-/// Answers what one peer asks, one message after the other, until it leaves.
+/// Answers what one peer asks.
 async fn serve(engine: &Arc<Engine>, mut stream: UnixStream, guid: &str) -> io::Result<()> {
     let Some(peer) = attested(&stream)? else {
         return Err(question::garbage("the peer is not root's"));
@@ -83,15 +108,14 @@ async fn serve(engine: &Arc<Engine>, mut stream: UnixStream, guid: &str) -> io::
     };
     bytes.drain(..start);
     loop {
-        while let Some(length) = question::complete(&bytes)? {
-            let rest = bytes.split_off(length);
-            let message = std::mem::replace(&mut bytes, rest);
-            out.extend(question::answer(engine, peer, &message).await?);
+        let complete = question::complete(&bytes)?;
+        let answered = complete.is_some();
+        if let Some(message) = complete.and_then(|length| bytes.get(..length)) {
+            out.extend(question::answer(engine, peer, message).await?);
         }
-        // The greeting's answer goes with the first reply: one write, one waking of the module.
-        if !out.is_empty() && (bytes.is_empty() || out.len() > LONGEST) {
-            stream.write_all(&out).await?;
-            out.clear();
+        // The greeting's answer goes with the reply: one write, one waking of the module.
+        if answered {
+            return stream.write_all(&out).await;
         }
         if !more(&mut stream, &mut bytes).await? {
             return Ok(());
@@ -104,7 +128,10 @@ async fn more(stream: &mut UnixStream, bytes: &mut Vec<u8>) -> io::Result<bool> 
     if bytes.len() > LONGEST {
         return Err(question::garbage("it is too long"));
     }
-    Ok(stream.read_buf(bytes).await? > 0)
+    match tokio::time::timeout(ASKING, stream.read_buf(bytes)).await {
+        Ok(read) => Ok(read? > 0),
+        Err(_) => Ok(false),
+    }
 }
 
 /// What the kernel says of the peer; `None` if it is not root's (the socket's mode says so too).

@@ -13,7 +13,7 @@ use stint_proto::{
     Uid, UserName, Verdict,
 };
 
-use super::Engine;
+use super::{Engine, Lookups};
 use crate::accounts;
 use crate::domain::gate::{Ruling, Subject, Ways, decide, denial_lines};
 use crate::record::{Entry, harmless};
@@ -48,10 +48,14 @@ impl Engine {
         let policy = self.policy();
         let ruling = self.decide(&policy, &subject, &BTreeSet::new(), &service);
         let (ruling, groups) = match ruling {
-            Ruling::Denied(_) | Ruling::Observed(_) => {
+            Ruling::Denied(_) | Ruling::Observed(_) | Ruling::Exempt(_) => {
                 // Worth the look: an exemption by group counts, and the person is told a way in.
-                let groups = self.standing_groups(&subject.user, COURTESY).await;
-                (self.decide(&policy, &subject, &groups, &service), groups)
+                let groups = self.standing_groups(&self.lookups, &subject.user, COURTESY).await;
+                let again = self.decide(&policy, &subject, &groups, &service);
+                let own_name =
+                    !matches!(again, Ruling::Exempt(_)) || self.is_own_name(&subject).await;
+                // An exemption goes by name, so the name has to be the account's own.
+                (if own_name { again } else { ruling }, groups)
             }
             decided => (decided, BTreeSet::new()),
         };
@@ -96,6 +100,13 @@ impl Engine {
             Some(Ok(Some(account))) => Ok((Subject { uid: account.uid, user }, service)),
             _ => Err(Unclear::Account),
         }
+    }
+
+    /// Whether the name that PAM gave is the first of this uid's account.
+    async fn is_own_name(&self, subject: &Subject) -> bool {
+        let uid = subject.uid;
+        let found = self.lookups.ask(COURTESY, move || accounts::by_uid(uid)).await;
+        found.and_then(Result::ok).flatten().is_some_and(|account| account.name == subject.user)
     }
 
     fn refuse_unclear(&self, peer: Peer, items: &PamItems, unclear: &Unclear) -> CheckAnswer {
@@ -178,6 +189,7 @@ impl Engine {
     /// say in time, which can only refuse.
     pub(super) async fn standing_groups(
         &self,
+        lookups: &Lookups,
         user: &UserName,
         limit: Duration,
     ) -> BTreeSet<GroupName> {
@@ -187,8 +199,7 @@ impl Engine {
             owned.map(|membership| membership.group.clone()).collect()
         };
         let asked = user.clone();
-        let answer =
-            self.lookups.ask(limit, move || accounts::standing_groups(&asked, &given)).await;
+        let answer = lookups.ask(limit, move || accounts::standing_groups(&asked, &given)).await;
         answer.and_then(Result::ok).unwrap_or_default()
     }
 

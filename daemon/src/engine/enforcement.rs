@@ -3,16 +3,21 @@
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, PoisonError};
+use std::time::Duration;
 
 use stint_policy::{Policy, Role};
-use stint_proto::{Event, GrantId, GroupName, UserName};
+use stint_proto::{ErrorCode, Event, GrantId, GroupName, UserName};
 
-use super::Engine;
 use super::mechanisms::{Desired, Report, SudoGrant};
+use super::{Engine, Refusal};
+use crate::accounts;
 use crate::clock::Moment;
 use crate::domain::grant::Grant;
 use crate::record::Entry;
 use crate::store::{Membership, StoreError, Write};
+
+/// How long the account database may take to show a membership that was given.
+const SEEN_LIMIT: Duration = Duration::from_secs(5);
 
 /// Something that could not be brought about; it is tried again.
 #[derive(Clone, Debug)]
@@ -79,25 +84,50 @@ impl Engine {
             let mechanisms = mechanisms.lock().unwrap_or_else(PoisonError::into_inner);
             mechanisms.bring_about(&desired, &owned, &store)
         });
-        let report = match work.await {
+        let mut report = match work.await {
             Ok(report) => report,
             Err(error) => Report::broken(&error.to_string()),
         };
+        for membership in &report.added {
+            report.failures.extend(self.unseen(membership).await);
+        }
         self.take_in(report, now)
+    }
+
+    /// Asks the host itself whether a membership that was given is one. Where it does not say in
+    /// time, what was written counts.
+    async fn unseen(&self, membership: &Membership) -> Option<Failure> {
+        let Membership { user, group, .. } = membership.clone();
+        let (asked_user, asked_group) = (user.clone(), group.clone());
+        let asked = move || accounts::is_member(&asked_user, &asked_group);
+        let text = match self.lookups.ask(SEEN_LIMIT, asked).await {
+            None | Some(Ok(true)) => return None,
+            Some(Ok(false)) => format!(
+                "{user} was put into {group}, but this host does not see it: look at group: in \
+                 /etc/nsswitch.conf, and at caches such as nscd and sssd"
+            ),
+            Some(Err(error)) => format!("{user} was put into {group}: {error}"),
+        };
+        Some(Failure { about: About::Giving(user, group), text })
     }
 
     /// Takes in what was done: memberships owned, events, alarms.
     fn take_in(&self, report: Report, now: Moment) -> Vec<Failure> {
-        let Report { backend, added, removed, sudo_rules, mut failures } = report;
+        let Report { backend, intended, added, removed, unsaved, sudo_rules, mut failures } =
+            report;
         {
             let mut state = self.state();
             if let Some(backend) = backend {
                 state.backend = backend.as_str().to_owned();
             }
+            // What was going to be given counts as owned, whatever came of it: the state says so
+            // too, and taking back what is not there does no harm.
+            state.owned.extend(intended);
+            state.owned.extend(added.iter().cloned());
             for gone in &removed {
                 state.owned.remove(gone);
             }
-            state.owned.extend(added.iter().cloned());
+            state.unsaved.extend(unsaved);
         }
         for membership in &added {
             self.note_membership(Event::GroupAdded, membership, "is in");
@@ -185,18 +215,19 @@ impl Engine {
     /// # Errors
     /// What a checker said, with the role.
     pub(super) async fn try_sudo_rules(&self, policy: &Policy) -> Result<(), String> {
-        let rules: Vec<_> = policy
-            .roles_here(&self.host)
-            .filter(|role| !role.sudo.is_empty())
-            .map(|role| (role.at.to_string(), role.clone()))
-            .collect();
+        let roles: Vec<Role> =
+            policy.roles_here(&self.host).filter(|role| !role.sudo.is_empty()).cloned().collect();
         let mechanisms = Arc::clone(&self.mechanisms);
         let work = tokio::task::spawn_blocking(move || {
             let mechanisms = mechanisms.lock().unwrap_or_else(PoisonError::into_inner);
-            rules.iter().try_for_each(|(at, role)| {
+            // All in one go; one by one only to say which is at fault.
+            if mechanisms.try_rules(&roles.iter().collect::<Vec<_>>()).is_ok() {
+                return Ok(());
+            }
+            roles.iter().try_for_each(|role| {
                 mechanisms
-                    .try_rules(role)
-                    .map_err(|error| format!("{at}: roles.{}.sudo: {error}", role.name))
+                    .try_rules(&[role])
+                    .map_err(|error| format!("{}: roles.{}.sudo: {error}", role.at, role.name))
             })
         });
         work.await.unwrap_or_else(|error| Err(error.to_string()))
@@ -214,6 +245,18 @@ impl Engine {
             self.state().unsaved = all;
             self.alarm_state(&error);
         }
+    }
+
+    /// Writes what waits to be written. Nothing new is begun on a state that is behind.
+    ///
+    /// # Errors
+    /// [`Refusal`] while it cannot be written.
+    pub(super) async fn save_what_waits(&self) -> Result<(), Refusal> {
+        self.store_or_keep(Vec::new()).await;
+        if self.state().unsaved.is_empty() {
+            return Ok(());
+        }
+        Err(Refusal::new(ErrorCode::Failed, unsaved_text()))
     }
 
     /// Whether an end or a start is not in the state yet.
@@ -237,7 +280,7 @@ impl Engine {
     pub fn note_time(&self) {
         let running = self.state().index.iter().next().is_some();
         if running {
-            self.store.note(Write::HighWater(self.now().wall));
+            self.store.note(Write::HighWater(self.trusted_wall(self.now())));
         }
     }
 }

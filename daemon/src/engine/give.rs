@@ -27,6 +27,7 @@ impl Engine {
     /// made durable or be applied; then nothing is held.
     pub async fn grant(&self, order: GrantOrder, actor: &str) -> Result<Shown, Refusal> {
         let changing = self.changes.lock().await;
+        self.save_what_waits().await?;
         let policy = self.policy();
         let terms =
             check_grant_order(&policy, &self.host, &order.role, order.duration, &order.reason)

@@ -5,14 +5,13 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use stint_policy::{Backend as Asked, Role};
-use stint_proto::{GrantId, GroupName, Timestamp, Uid, UserName};
+use stint_proto::{GrantId, Timestamp, Uid, UserName};
 
 use super::enforcement::{About, Failure};
-use crate::accounts;
 use crate::enforce::change::{Action, Change, Intend, Membership as Pair};
 use crate::enforce::group_files::Etc;
 use crate::enforce::groups::{GroupReport, Groups, choose};
-use crate::enforce::sudo_rule::{SudoEntry, SudoOutcome, SudoRules};
+use crate::enforce::sudo_rule::{SudoEntry, SudoOutcome, SudoRuleError, SudoRules};
 use crate::enforce::tickets;
 use crate::enforce::userdb::Userdb;
 use crate::record::counted;
@@ -44,6 +43,10 @@ pub(super) struct SudoGrant {
 pub(super) struct Report {
     /// How memberships are given now.
     pub(super) backend: Option<Backend>,
+    /// What was going to be given, and is owned whatever came of it.
+    pub(super) intended: Vec<Membership>,
+    /// Changes to the state that are still to be made.
+    pub(super) unsaved: Vec<Write>,
     /// Given.
     pub(super) added: Vec<Membership>,
     /// Taken back.
@@ -91,8 +94,9 @@ impl Mechanisms {
         store: &Store,
     ) -> Report {
         let mut report = Report::default();
-        self.bring_groups(desired, owned, store, &mut report);
+        // The sudo rules first: they wait for nobody's lock.
         self.bring_sudo(desired, &mut report);
+        self.bring_groups(desired, owned, store, &mut report);
         report
     }
 
@@ -137,7 +141,10 @@ impl Mechanisms {
                 Backend::Files => &self.files,
                 Backend::Userdb => &self.userdb,
             };
-            let done = groups.bring_about(&wanted, &held, &mut intend(backend, store));
+            let mut intended = Vec::new();
+            let done =
+                groups.bring_about(&wanted, &held, &mut intend(backend, store, &mut intended));
+            report.intended.append(&mut intended);
             take_in(backend, done, store, report);
         }
     }
@@ -170,21 +177,31 @@ impl Mechanisms {
             .collect()
     }
 
-    /// Asks sudo's checkers whether they can read this role's rules.
+    /// Asks sudo's checkers whether they can read these roles' rules. A host without sudo has none,
+    /// and no rules to be read either.
     ///
     /// # Errors
     /// What one of them said.
-    pub(super) fn try_rules(&self, role: &Role) -> Result<(), String> {
-        let user = "nobody".parse().map_err(|error: stint_proto::BadName| error.to_string())?;
-        let grant = "2222".parse().map_err(|error: stint_proto::BadName| error.to_string())?;
-        let sample = SudoGrant {
-            uid: Uid(65_534),
-            user,
-            grant,
-            expires_at: Timestamp::from_micros(0),
-            role: role.clone(),
+    pub(super) fn try_rules(&self, roles: &[&Role]) -> Result<(), String> {
+        let sample = |role: &&Role| -> Result<SudoGrant, stint_proto::BadName> {
+            Ok(SudoGrant {
+                uid: Uid(65_534),
+                user: "nobody".parse()?,
+                grant: "2222".parse()?,
+                expires_at: Timestamp::from_micros(0),
+                role: (*role).clone(),
+            })
         };
-        self.sudo.check(&[sample.entry()]).map_err(|error| error.to_string())
+        let samples: Vec<SudoGrant> = roles
+            .iter()
+            .map(sample)
+            .collect::<Result<_, _>>()
+            .map_err(|error| error.to_string())?;
+        let entries: Vec<SudoEntry<'_>> = samples.iter().map(SudoGrant::entry).collect();
+        match self.sudo.check(&entries) {
+            Err(SudoRuleError::NoChecker) | Ok(()) => Ok(()),
+            Err(error) => Err(error.to_string()),
+        }
     }
 }
 
@@ -209,15 +226,24 @@ fn owned_by(backend: Backend, (user, group): Pair) -> Membership {
 
 /// Makes ownership durable before a membership takes effect: what is added here is stint's to take
 /// back, even if the daemon dies before it has seen that it worked.
-fn intend<'a>(backend: Backend, store: &'a Store) -> Box<Intend<'a>> {
+fn intend<'a>(
+    backend: Backend,
+    store: &'a Store,
+    intended: &'a mut Vec<Membership>,
+) -> Box<Intend<'a>> {
     Box::new(move |changes: &[Change]| {
-        let adds = changes.iter().filter(|change| change.action == Action::Add);
-        let writes: Vec<Write> =
-            adds.map(|change| Write::Owned(owned_by(backend, change.membership.clone()))).collect();
-        if writes.is_empty() {
+        let adds: Vec<Membership> = changes
+            .iter()
+            .filter(|change| change.action == Action::Add)
+            .map(|change| owned_by(backend, change.membership.clone()))
+            .collect();
+        if adds.is_empty() {
             return Ok(());
         }
-        store.change_blocking(writes).map_err(|error| error.to_string())
+        let writes = adds.iter().cloned().map(Write::Owned).collect();
+        store.change_blocking(writes).map_err(|error| error.to_string())?;
+        intended.extend(adds);
+        Ok(())
     })
 }
 
@@ -225,17 +251,9 @@ fn take_in(backend: Backend, done: GroupReport, store: &Store, report: &mut Repo
     let GroupReport { added, removed, standing: _, failed } = done;
     let gone: Vec<Write> =
         removed.iter().map(|pair| Write::Disowned(owned_by(backend, pair.clone()))).collect();
-    if !gone.is_empty()
-        && let Err(error) = store.change_blocking(gone)
-    {
-        // Owned on paper, gone in truth: taking it back once more at the next start does no harm.
-        report.failures.push(Failure { about: About::State, text: error.to_string() });
-    }
-    for (user, group) in &added {
-        if let Some(text) = unseen(user, group) {
-            let about = About::Giving(user.clone(), group.clone());
-            report.failures.push(Failure { about, text });
-        }
+    if !gone.is_empty() && store.change_blocking(gone.clone()).is_err() {
+        // Owned on paper, gone in truth: to be written before anybody gives it anew.
+        report.unsaved.extend(gone);
     }
     report.added.extend(added.into_iter().map(|pair| owned_by(backend, pair)));
     report.removed.extend(removed.into_iter().map(|pair| owned_by(backend, pair)));
@@ -252,16 +270,4 @@ fn take_in(backend: Backend, done: GroupReport, store: &Store, report: &mut Repo
         };
         Failure { about, text }
     }));
-}
-
-/// Asks the host itself whether a membership that was given is one; a line if not.
-fn unseen(user: &UserName, group: &GroupName) -> Option<String> {
-    match accounts::is_member(user, group) {
-        Ok(true) => None,
-        Ok(false) => Some(format!(
-            "{user} was put into {group}, but this host does not see it: look at group: in \
-             /etc/nsswitch.conf, and at caches such as nscd and sssd"
-        )),
-        Err(error) => Some(format!("{user} was put into {group}: {error}")),
-    }
 }

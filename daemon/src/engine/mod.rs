@@ -76,7 +76,8 @@ struct State {
     sessions: HashMap<String, Session>,
     alarms: alarms::Alarms,
     policy_problem: Option<String>,
-    high_water: Timestamp,
+    /// The latest wall clock known at the start, and the boot clock then.
+    high_water: Moment,
     backend: String,
     unsaved: Vec<crate::store::Write>,
     /// Whether a scheduled grant's start could not be made durable, and so did not happen yet.
@@ -90,7 +91,10 @@ pub struct Engine {
     places: Places,
     store: Store,
     record: Record,
+    /// For the gate and for root.
     lookups: Lookups,
+    /// For what everybody may ask, so that a crowd of them holds up neither.
+    public_lookups: Lookups,
     mechanisms: Arc<Mutex<Mechanisms>>,
     changes: tokio::sync::Mutex<()>,
     state: Mutex<State>,
@@ -122,6 +126,14 @@ impl Engine {
         &self.host
     }
 
+    /// The wall clock, not believed where it has gone back: from the latest one known at the start
+    /// it can only have gone on as the boot clock has.
+    fn trusted_wall(&self, now: Moment) -> Timestamp {
+        let known = self.state().high_water;
+        let gone_on = known.wall.micros().saturating_add(now.boot.saturating_sub(known.boot));
+        now.wall.max(Timestamp::from_micros(gone_on))
+    }
+
     fn shown(&self, policy: &Policy, grant: &Grant) -> Shown {
         let role = policy.roles.get(&grant.role).filter(|role| role.on_host(&self.host));
         grant.shown(role)
@@ -140,7 +152,7 @@ impl Engine {
 
     /// Ends the daemon's work in good order: what waits to be recorded is written.
     pub fn close(&self) {
-        self.store.note(crate::store::Write::HighWater(self.now().wall));
+        self.store.note(crate::store::Write::HighWater(self.trusted_wall(self.now())));
         let still_waiting = self.record.catch_up(self.now().wall);
         if still_waiting {
             eprintln!("stintd: the log was full at the end; the state holds every event");

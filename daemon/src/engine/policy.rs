@@ -9,8 +9,7 @@ use std::time::Duration;
 use stint_hostfiles::read_policy;
 use stint_policy::{Accounts, HeldGrant, Loaded, Policy, Severity, SourceFile, parse};
 use stint_proto::{
-    ErrorCode, Event, Grant as Shown, GrantId, GroupName, POLICY_FILE, ReloadReport, Timestamp,
-    UserName,
+    ErrorCode, Event, Grant as Shown, GrantId, GroupName, POLICY_FILE, ReloadReport, UserName,
 };
 
 use super::end::Ending;
@@ -23,7 +22,18 @@ use crate::record::{Entry, counted};
 use crate::store::Write;
 
 /// How long the account database may take over a whole policy.
-const LIMIT: Duration = Duration::from_secs(30);
+const LIMIT: Duration = Duration::from_secs(20);
+/// How long it may take over one entry of `[[grants]]`.
+const ENTRY_LIMIT: Duration = Duration::from_secs(5);
+
+/// What a policy that is put in force needs.
+#[derive(Clone, Copy)]
+enum Need {
+    /// To be on the disk first: somebody asked for it, and can be told that it is not.
+    Durable,
+    /// To be in force, on the disk or not yet: the daemon starts.
+    InForce,
+}
 
 /// A policy that reads, with the text it was read from.
 pub(super) struct Candidate {
@@ -51,15 +61,19 @@ impl Accounts for HostAccounts {
 /// Everything that is wrong with them, as text.
 pub(super) fn read(file: &Path, folder: &Path, host: &str) -> Result<Candidate, String> {
     let files = read_policy(file, folder).map_err(|error| error.to_string())?;
-    judge(files, host)
+    judge(files, host, Some(&HostAccounts))
 }
 
 /// Judges policy text.
 ///
 /// # Errors
 /// Everything that is wrong with it, as text.
-pub(super) fn judge(files: Vec<SourceFile>, host: &str) -> Result<Candidate, String> {
-    match parse(&files, host, Some(&HostAccounts)) {
+pub(super) fn judge(
+    files: Vec<SourceFile>,
+    host: &str,
+    accounts: Option<&dyn Accounts>,
+) -> Result<Candidate, String> {
+    match parse(&files, host, accounts) {
         Ok(loaded) => Ok(Candidate { files, loaded }),
         Err(found) => {
             let errors = found.iter().filter(|found| found.is_error());
@@ -75,6 +89,10 @@ impl Engine {
     /// # Errors
     /// [`Refusal`] with everything that is wrong; the policy in force stays.
     pub async fn reload(&self, actor: &str) -> Result<ReloadReport, Refusal> {
+        self.load(Need::Durable, actor).await
+    }
+
+    async fn load(&self, need: Need, actor: &str) -> Result<ReloadReport, Refusal> {
         let changing = self.changes.lock().await;
         let (file, folder, host) =
             (self.places.policy_file.clone(), self.places.policy_dir.clone(), self.host.clone());
@@ -83,14 +101,14 @@ impl Engine {
             Some(Ok(candidate)) => candidate,
             Some(Err(problem)) => return Err(self.reject(problem, actor)),
             None => {
-                let text = "the account database did not answer within 30 s".to_owned();
+                let text = "the account database did not answer within 20 s".to_owned();
                 return Err(self.reject(text, actor));
             }
         };
         if let Err(problem) = self.try_sudo_rules(&candidate.loaded.policy).await {
             return Err(self.reject(problem, actor));
         }
-        let report = self.take(candidate, actor).await?;
+        let report = self.take(candidate, need, actor).await?;
         drop(changing);
         Ok(report)
     }
@@ -109,7 +127,12 @@ impl Engine {
     }
 
     /// Puts a policy in force. The caller holds `changes`.
-    async fn take(&self, candidate: Candidate, actor: &str) -> Result<ReloadReport, Refusal> {
+    async fn take(
+        &self,
+        candidate: Candidate,
+        need: Need,
+        actor: &str,
+    ) -> Result<ReloadReport, Refusal> {
         let Candidate { files, loaded: Loaded { policy, warnings } } = candidate;
         let policy = Arc::new(policy);
         let roles = policy.roles_here(&self.host).count();
@@ -120,15 +143,20 @@ impl Engine {
         );
         let mut entry = Entry::new(self.now().wall, Event::PolicyLoaded, text);
         entry.actor = Some(actor.to_owned());
-        self.store.change(vec![Write::PolicyInForce(files), Write::Record(entry.clone())]).await?;
+        let writes = vec![Write::PolicyInForce(files), Write::Record(entry.clone())];
+        match need {
+            Need::Durable => self.store.change(writes).await?,
+            // Without a policy every role would be gone: a full disk must not do that.
+            Need::InForce => self.store_or_keep(writes).await,
+        }
         {
             let mut state = self.state();
             state.policy = Arc::clone(&policy);
             state.policy_problem = None;
         }
         self.record.tell(&entry);
-        let (granted, mut notes) = self.hold_from_policy(&policy).await;
         let ended = self.end_what_rested_on_nothing(&policy).await;
+        let (granted, mut notes) = self.hold_from_policy(&policy).await;
         self.enforce().await;
         let odd = warnings.iter().filter(|found| found.severity == Severity::Warning);
         notes.extend(odd.map(|found| found.headline()));
@@ -185,11 +213,11 @@ impl Engine {
         (given, notes)
     }
 
-    /// Entries that are not over, not held, and were not revoked while they stood.
+    /// Entries that are not over, not held, and never were.
     async fn entries_to_hold(&self, policy: &Policy) -> Vec<HeldGrant> {
         let now = self.now();
-        // Where the state cannot be read, nothing is given: it could have been revoked.
-        let Ok(revoked) = self.store.revoked_policy_keys().await else { return Vec::new() };
+        // Where the state cannot be read, nothing is given: it could be over.
+        let Ok(spent) = self.store.spent_policy_keys().await else { return Vec::new() };
         let state = self.state();
         let held: BTreeMap<&str, &Grant> = state
             .index
@@ -204,7 +232,7 @@ impl Engine {
             .iter()
             .filter(|entry| here(entry) && entry.until > now.wall)
             .filter(|entry| !held.contains_key(entry.key().as_str()))
-            .filter(|entry| !revoked.contains(&entry.key()))
+            .filter(|entry| !spent.contains(&entry.key()))
             .cloned()
             .collect()
     }
@@ -213,13 +241,13 @@ impl Engine {
         let (user, named) = (entry.user.clone(), names_user(policy, &entry.role, &entry.user));
         let account = self
             .lookups
-            .ask(LIMIT, move || accounts::resolve_for_grant(&user, named))
+            .ask(ENTRY_LIMIT, move || accounts::resolve_for_grant(&user, named))
             .await
             .ok_or("the account database did not answer")?
             .map_err(|error| error.to_string())?;
         let id = self.new_id().await.map_err(|refusal| refusal.message)?;
         let now = self.now();
-        let trusted = self.trusted_wall(now.wall);
+        let trusted = self.trusted_wall(now);
         let deadline = Deadline::from_wall(entry.until, now, trusted);
         let mut grant = Grant::from_policy(id, account.uid, entry, deadline);
         if grant.should_start(now) {
@@ -243,23 +271,19 @@ impl Engine {
         Ok(grant)
     }
 
-    /// The latest wall clock there was, as far as is known.
-    fn trusted_wall(&self, wall: Timestamp) -> Timestamp {
-        self.state().high_water.max(wall)
-    }
-
     /// At the start: the policy on disk if it is good, else the last good one. Then everything is
     /// brought in line with it, before the first answer.
     pub(super) async fn first_policy(&self, last_good: Vec<SourceFile>) {
-        let Err(refusal) = self.reload("stintd").await else { return };
+        let Err(refusal) = self.load(Need::InForce, "stintd").await else { return };
         eprintln!("stintd: {refusal}");
-        let host = self.host.clone();
-        let judged = self.lookups.ask(LIMIT, move || judge(last_good, &host)).await;
+        // It was good once. An account or a group that is gone since, or a database that does not
+        // answer yet, must not shut every gate.
+        let judged = judge(last_good, &self.host, None);
         let changing = self.changes.lock().await;
         match judged {
-            Some(Ok(candidate)) if !candidate.files.is_empty() => {
+            Ok(candidate) if !candidate.files.is_empty() => {
                 let problem = self.state().policy_problem.take();
-                match self.take(candidate, "stintd").await {
+                match self.take(candidate, Need::InForce, "stintd").await {
                     Ok(_) => eprintln!("stintd: the last good policy is in force instead"),
                     Err(error) => eprintln!("stintd: the last good policy: {error}"),
                 }

@@ -109,7 +109,7 @@ impl Engine {
     pub async fn roles(&self, uid: Uid, user: Option<&UserName>) -> Vec<RoleSummary> {
         let policy = self.policy();
         let groups = match user {
-            Some(user) => self.standing_groups(user, LIMIT).await,
+            Some(user) => self.standing_groups(&self.public_lookups, user, LIMIT).await,
             None => std::collections::BTreeSet::new(),
         };
         let eligible = |role: &Role| {
@@ -154,7 +154,7 @@ impl Engine {
         };
         let now = self.now();
         let at = asked.at.unwrap_or(now.wall);
-        let groups = self.standing_groups(&user, LIMIT).await;
+        let groups = self.standing_groups(&self.public_lookups, &user, LIMIT).await;
         let policy = self.policy();
         let held: Vec<Held> = {
             let state = self.state();
@@ -180,6 +180,7 @@ impl Engine {
     pub fn health(&self) -> Health {
         let now = self.now();
         let (kind, lost_events) = self.record.health();
+        let high_water = self.trusted_wall(now);
         let state = self.state();
         let active = state.index.iter().filter(|grant| grant.holds(now)).count();
         let groups: std::collections::BTreeSet<_> =
@@ -188,7 +189,7 @@ impl Engine {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             wall: now.wall,
             boot: now.boot,
-            high_water: state.high_water.max(now.wall),
+            high_water,
             backend: state.backend.clone(),
             gate_mode: state.policy.gate.mode.to_string(),
             active: u32::try_from(active).unwrap_or(u32::MAX),
@@ -204,14 +205,17 @@ impl Engine {
 
     /// The name of this number, if it has one that stint can say.
     pub async fn name_of(&self, uid: Uid) -> Option<UserName> {
-        let found = self.lookups.ask(LIMIT, move || accounts::by_uid(uid)).await;
+        if uid == Uid::ROOT {
+            return "root".parse().ok();
+        }
+        let found = self.public_lookups.ask(LIMIT, move || accounts::by_uid(uid)).await;
         found.and_then(Result::ok).flatten().map(|account| account.name)
     }
 
     async fn uid_of(&self, user: UserName) -> Result<(UserName, Uid), Refusal> {
         let asked = user.clone();
         let refuse = |code, text| Err(Refusal::new(code, text));
-        match self.lookups.ask(LIMIT, move || accounts::by_name(&asked)).await {
+        match self.public_lookups.ask(LIMIT, move || accounts::by_name(&asked)).await {
             Some(Ok(Some(account))) => Ok((user, account.uid)),
             Some(Ok(None)) => {
                 refuse(ErrorCode::Invalid, format!("there is no account \"{user}\" on this host"))

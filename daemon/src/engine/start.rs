@@ -22,7 +22,7 @@ use crate::domain::deadline::Deadline;
 use crate::domain::grant::Stage;
 use crate::domain::index::Index;
 use crate::record::{Journal, Record};
-use crate::store::{Loaded, Store, StoreError};
+use crate::store::{Loaded, Store, StoreError, Write};
 
 /// Where everything is.
 #[derive(Clone, Debug)]
@@ -119,10 +119,13 @@ impl Engine {
         let Loaded { grants, memberships, sessions, policy, high_water } = loaded;
         let now = clock.now();
         let mut index = Index::default();
+        let mut unsaved = Vec::new();
         for stored in grants {
             let mut grant = stored.grant;
             if stored.boot_id != boot_id {
                 grant.deadline = found_again(grant.deadline, grant.stage, now, high_water);
+                // Under this boot's id from now on: another start counts on, not anew.
+                unsaved.push(Write::Grant(grant.clone()));
             }
             index.put(grant);
         }
@@ -133,6 +136,7 @@ impl Engine {
             store,
             record,
             lookups: Lookups::default(),
+            public_lookups: Lookups::default(),
             mechanisms: Arc::new(Mutex::new(mechanisms)),
             changes: tokio::sync::Mutex::new(()),
             state: Mutex::new(State {
@@ -142,9 +146,9 @@ impl Engine {
                 sessions: sessions.into_iter().map(|open| (open.id.clone(), open)).collect(),
                 alarms: Alarms::default(),
                 policy_problem: None,
-                high_water,
+                high_water: Moment { wall: high_water.max(now.wall), boot: now.boot },
                 backend: "auto".to_owned(),
-                unsaved: Vec::new(),
+                unsaved,
                 unbegun: false,
             }),
             rearm: Notify::new(),
@@ -157,6 +161,7 @@ impl Engine {
     /// without it nothing is conferred, and what still holds would be taken back. What is over
     /// confers nothing either way.
     pub async fn begin(&self, last_good: Vec<SourceFile>) {
+        self.store_or_keep(Vec::new()).await;
         self.first_policy(last_good).await;
         self.turn(self.now()).await;
     }

@@ -99,6 +99,8 @@ pub enum Write {
     SessionOpened(Session),
     /// A session ended.
     SessionClosed(String),
+    /// Sessions of another boot ended with it.
+    OldSessionsForgotten,
 }
 
 /// What went wrong with the state.
@@ -199,14 +201,13 @@ impl Store {
     pub fn open(path: &Path, boot_id: &str) -> Result<(Self, Loaded), StoreError> {
         let mut connection = Connection::open(path)?;
         connection.busy_timeout(std::time::Duration::from_secs(5))?;
-        let damaged =
-            |found: String| StoreError::Damaged { path: path.to_owned(), found: one_line(&found) };
-        let verdict: String = connection
-            .query_row("PRAGMA quick_check(1)", [], |row| row.get(0))
-            .map_err(|error| damaged(error.to_string()))?;
-        if verdict != "ok" {
-            return Err(damaged(verdict));
-        }
+        schema::check(&connection).map_err(|fault| match fault {
+            Ok(found) => StoreError::Damaged { path: path.to_owned(), found: one_line(&found) },
+            Err(error) => StoreError::Sqlite(error),
+        })?;
+        // Nobody else opens it, so it needs no file of shared memory: one less to make on a full
+        // disk.
+        connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", "FULL")?;
         connection.pragma_update(None, "foreign_keys", true)?;
@@ -216,19 +217,19 @@ impl Store {
             Ok(version) => StoreError::TooNew { path: path.to_owned(), version },
             Err(error) => StoreError::Sqlite(error),
         })?;
-        // Sessions of another boot ended with it.
-        connection.execute("DELETE FROM sessions WHERE boot_id <> ?1", [boot_id])?;
         let loaded = Loaded {
             grants: rows::grants(&connection, "state <> 'ended'", &[])?,
             memberships: rows::memberships(&connection)?,
-            sessions: rows::sessions(&connection)?,
+            sessions: rows::sessions(&connection, boot_id)?,
             policy: rows::policy_in_force(&connection)?,
             high_water: rows::high_water(&connection)?,
         };
         let (jobs, queue) = mpsc::channel();
         let lost = Arc::new(AtomicU64::new(0));
         writer::spawn(connection, queue, Arc::clone(&lost), boot_id.to_owned())?;
-        Ok((Self { jobs, lost }, loaded))
+        let store = Self { jobs, lost };
+        store.note(Write::OldSessionsForgotten);
+        Ok((store, loaded))
     }
 
     /// Commits these changes together; they are on the disk when this returns.
@@ -278,12 +279,13 @@ impl Store {
         self.query(move |connection| rows::listed(connection, user.as_ref(), role.as_ref())).await
     }
 
-    /// The entries of `[[grants]]` that somebody ended while they stood ([`Grant::policy_key`]).
+    /// The entries of `[[grants]]` that were held and are over, by the clock or by somebody's word
+    /// ([`Grant::policy_key`]): a clock that is set back, or a reload, does not bring them again.
     ///
     /// # Errors
     /// [`StoreError`] when the state cannot be read.
-    pub async fn revoked_policy_keys(&self) -> Result<BTreeSet<String>, StoreError> {
-        self.query(rows::revoked_policy_keys).await
+    pub async fn spent_policy_keys(&self) -> Result<BTreeSet<String>, StoreError> {
+        self.query(rows::spent_policy_keys).await
     }
 
     /// Whether this id was ever given.

@@ -73,6 +73,9 @@ pub(super) fn write(connection: &Connection, boot_id: &str, write: &Write) -> ru
         Write::SessionClosed(id) => {
             connection.prepare_cached("DELETE FROM sessions WHERE id = ?1")?.execute([id]).map(drop)
         }
+        Write::OldSessionsForgotten => {
+            connection.execute("DELETE FROM sessions WHERE boot_id <> ?1", [boot_id]).map(drop)
+        }
     }
 }
 
@@ -217,11 +220,12 @@ pub(super) fn policy_in_force(connection: &Connection) -> rusqlite::Result<Vec<S
     rows.collect()
 }
 
-/// Sessions that have not ended.
-pub(super) fn sessions(connection: &Connection) -> rusqlite::Result<Vec<Session>> {
-    let mut statement = connection
-        .prepare("SELECT id, grant_id, user, uid, service, tty, opened_at FROM sessions")?;
-    let rows = statement.query_map([], |row| {
+/// Sessions of this boot that have not ended.
+pub(super) fn sessions(connection: &Connection, boot_id: &str) -> rusqlite::Result<Vec<Session>> {
+    let mut statement = connection.prepare(
+        "SELECT id, grant_id, user, uid, service, tty, opened_at FROM sessions WHERE boot_id = ?1",
+    )?;
+    let rows = statement.query_map([boot_id], |row| {
         let grant: Option<String> = row.get(1)?;
         Ok(Session {
             id: row.get(0)?,
@@ -248,11 +252,11 @@ pub(super) fn id_taken(connection: &Connection, id: &str) -> rusqlite::Result<bo
         .query_row("SELECT EXISTS (SELECT 1 FROM grants WHERE id = ?1)", [id], |row| row.get(0))
 }
 
-/// The policy's entries whose grant somebody ended before its time.
-pub(super) fn revoked_policy_keys(connection: &Connection) -> rusqlite::Result<BTreeSet<String>> {
+/// The policy's entries whose grant is over.
+pub(super) fn spent_policy_keys(connection: &Connection) -> rusqlite::Result<BTreeSet<String>> {
     let mut statement = connection.prepare(
         "SELECT DISTINCT policy_key FROM grants
-         WHERE policy_key IS NOT NULL AND end_reason IN ('revoked', 'dropped')",
+         WHERE policy_key IS NOT NULL AND end_reason <> 'policy'",
     )?;
     let rows = statement.query_map([], |row| row.get(0))?;
     rows.collect()

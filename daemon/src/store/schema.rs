@@ -87,6 +87,41 @@ pub fn migrate(connection: &mut Connection) -> Result<(), Result<i64, rusqlite::
     Ok(())
 }
 
+/// The tables whose rows decide something; they stay small. The record is not among them: it grows,
+/// and reading all of it would keep every sudo waiting at the start.
+const CHECKED: [&str; 5] = ["grants", "memberships", "policy_in_force", "sessions", "clock"];
+
+/// Checks the tables that decide something, indexes and all (`quick_check`).
+///
+/// # Errors
+/// `Ok` with what is wrong when the file is damaged; `Err` when it could not be read for another
+/// reason, such as a full disk, which says nothing of the file.
+pub fn check(connection: &Connection) -> Result<(), Result<String, rusqlite::Error>> {
+    let version: i64 = connection
+        .query_row("PRAGMA user_version", [], |row| row.get(0))
+        .map_err(damage_or_trouble)?;
+    if version == 0 {
+        return Ok(());
+    }
+    for table in CHECKED {
+        let verdict: String = connection
+            .query_row(&format!("PRAGMA quick_check({table})"), [], |row| row.get(0))
+            .map_err(damage_or_trouble)?;
+        if verdict != "ok" {
+            return Err(Ok(verdict));
+        }
+    }
+    Ok(())
+}
+
+fn damage_or_trouble(error: rusqlite::Error) -> Result<String, rusqlite::Error> {
+    use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
+    match error.sqlite_error_code() {
+        Some(DatabaseCorrupt | NotADatabase) => Ok(error.to_string()),
+        _ => Err(error),
+    }
+}
+
 fn version_after(number: usize) -> i64 {
     i64::try_from(number).map_or(i64::MAX, |number| number.saturating_add(1))
 }

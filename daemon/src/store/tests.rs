@@ -104,7 +104,7 @@ async fn told_events_are_written_without_being_asked_for() {
 }
 
 #[tokio::test]
-async fn a_policy_grant_that_was_revoked_is_remembered() {
+async fn a_policy_grant_that_is_over_is_remembered() {
     let folder = tempfile::tempdir().unwrap();
     let (store, _) = opened(folder.path());
     let mut revoked = sample("aaaa", "alice", 1000, "admin");
@@ -114,6 +114,6 @@ async fn a_policy_grant_that_was_revoked_is_remembered() {
     removed.policy_key = Some("removed".into());
     removed.end(Timestamp::from_micros(1), EndReason::Policy);
     store.change(vec![Write::Grant(revoked), Write::Grant(removed)]).await.unwrap();
-    let keys = store.revoked_policy_keys().await.unwrap();
+    let keys = store.spent_policy_keys().await.unwrap();
     assert_eq!(keys.into_iter().collect::<Vec<_>>(), ["revoked"]);
 }
