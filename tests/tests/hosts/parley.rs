@@ -77,25 +77,24 @@ pub fn denial(user: &str, role: &str) -> String {
 }
 
 /// Plays the module's side of `/run/stint/pam.sock`: sends the message on standard input as often
-/// as the argument says, each time waiting for its answer, and prints the last answer.
+/// as the argument says, each over a connection of its own, and prints the last answer.
 const ASK: &str = r#"
 use strict; use IO::Socket::UNIX;
 alarm 60;
 binmode STDIN; binmode STDOUT;
 my $message = do { local $/; <STDIN> };
-my $socket = IO::Socket::UNIX->new(Peer => "/run/stint/pam.sock") or die "connect: $!\n";
-my $got = "";
+my ($socket, $got, $answer);
 sub more { sysread($socket, $got, 65536, length $got) or die "closed after: $got\n" }
-syswrite $socket, "\0AUTH EXTERNAL 30\r\nBEGIN\r\n";
-more() until $got =~ s/^OK [0-9a-f]+\r\n//;
-my $answer;
 for (1 .. $ARGV[0]) {
-    syswrite $socket, $message;
+    $socket = IO::Socket::UNIX->new(Peer => "/run/stint/pam.sock") or die "connect: $!\n";
+    $got = "";
+    syswrite $socket, "\0AUTH EXTERNAL 30\r\nBEGIN\r\n$message";
+    more() until $got =~ s/^OK [0-9a-f]+\r\n//;
     more() while length $got < 16;
     my ($body, $fields) = unpack 'x4 V x4 V', $got;
     my $length = 16 + $fields + (-$fields % 8) + $body;
     more() while length $got < $length;
-    $answer = substr $got, 0, $length, "";
+    $answer = substr $got, 0, $length;
 }
 print $answer;
 "#;
