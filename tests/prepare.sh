@@ -19,7 +19,7 @@ packages_of() {
         build) echo "ca-certificates dpkg-dev gcc git libc6-dev libpam0g-dev make sudo" ;;
         hosts) echo "debian-archive-keyring mmdebstrap systemd-container util-linux" ;;
         lint) echo "lintian" ;;
-        bench) echo "gcc libc6-dev libpam0g-dev libsystemd-dev pkg-config" ;;
+        bench) echo "gcc libc6-dev libpam0g-dev libsystemd-dev sqlite3" ;;
         rpm) echo "rpm" ;;
         *) fail "$1 is none of: build, hosts, lint, bench, rpm" ;;
     esac
@@ -75,7 +75,7 @@ install_rust() {
         rustup default stable
     fi
     rust_is_there || fail "Rust $wanted or later is needed, this is ${found:-none}, and Debian's" \
-        "packages here have no newer one. Install it as https://rustup.rs says, then try again."
+        "packages here have no newer one. Install it with rustup, then try again."
 }
 
 missing=
