@@ -58,7 +58,11 @@ fn an_installation_gates_nothing_and_root_can_grant_at_once() {
             assert_eq!(host.ok(&format!("systemctl is-enabled {unit}")), "enabled\n", "{suite:?}");
             assert_eq!(host.ok(&format!("systemctl is-active {unit}")), "active\n", "{suite:?}");
         }
-        assert_eq!(host.ok("systemctl --failed --no-legend --plain 'stint*'"), "", "{suite:?}");
+        assert_eq!(
+            host.ok("systemctl list-units --failed --no-legend --plain 'stint*'"),
+            "",
+            "{suite:?}"
+        );
         let role = document(&host.ok("stint roles --json"));
         assert_eq!(role[0]["name"], "admin", "{role}");
         assert_eq!(document(&host.ok("stint status --json"))["policy_problem"].as_str(), None);
