@@ -220,7 +220,9 @@ fn traces() -> (Vec<Descriptor>, usize, Vec<String>) {
     descriptors.sort();
     let threads = fs::read_dir("/proc/self/task").unwrap().count();
     let status = fs::read_to_string("/proc/self/status").unwrap();
-    let signals = status.lines().filter(|line| line.starts_with("Sig") || line.starts_with("Shd"));
+    // Not SigQ: it counts what is queued for all processes of this user together.
+    let kinds = ["SigPnd", "ShdPnd", "SigBlk", "SigIgn", "SigCgt"];
+    let signals = status.lines().filter(|line| kinds.iter().any(|kind| line.starts_with(kind)));
     (descriptors, threads, signals.map(str::to_owned).collect())
 }
 

@@ -90,7 +90,8 @@ pub struct Explained {
     pub because: Vec<String>,
 }
 
-/// Why the gate would let the subject in at this point, or not.
+/// Why the gate would let the subject in at this point, or not. `clock` shows a time as the
+/// person's clock does.
 #[must_use]
 pub fn explain(
     policy: &Policy,
@@ -99,6 +100,7 @@ pub fn explain(
     service: &ServiceName,
     held: &[Held],
     at: Timestamp,
+    clock: &dyn Fn(Timestamp) -> String,
 ) -> Explained {
     let ground = ground(policy, host, subject, service, held, at);
     let user = subject.user;
@@ -108,7 +110,7 @@ pub fn explain(
         Ground::Grant(grant, role) => vec![format!(
             "{user} holds {} until {} ({}), and {} opens {service} ({}).",
             role.name,
-            grant.expires_at,
+            clock(grant.expires_at),
             grant.id,
             role.name,
             opening_place(role, service),
@@ -117,7 +119,7 @@ pub fn explain(
         Ground::Nothing => Vec::new(),
     };
     if matches!(ground, Ground::Observed | Ground::Nothing) {
-        because.extend(why_nothing_opens(policy, host, subject, service, held, at));
+        because.extend(why_nothing_opens(policy, host, subject, service, held, at, clock));
     }
     Explained { verdict: ground.verdict(), because }
 }
@@ -151,11 +153,12 @@ fn why_nothing_opens(
     service: &ServiceName,
     held: &[Held],
     at: Timestamp,
+    clock: &dyn Fn(Timestamp) -> String,
 ) -> Vec<String> {
     let (user, shown_host) = (subject.user, text::harmless(host));
     let mut lines = Vec::new();
     for grant in held {
-        lines.push(why_grant_does_not_open(policy, host, service, grant, at));
+        lines.push(why_grant_does_not_open(policy, host, service, grant, at, clock));
     }
     if held.is_empty() {
         lines.push(format!("{user} holds no grant on {shown_host}."));
@@ -187,13 +190,14 @@ fn why_grant_does_not_open(
     service: &ServiceName,
     grant: &Held,
     at: Timestamp,
+    clock: &dyn Fn(Timestamp) -> String,
 ) -> String {
     let (id, name) = (&grant.id, &grant.role);
     if at < grant.starts_at {
-        return format!("The grant {id} of {name} begins at {}.", grant.starts_at);
+        return format!("The grant {id} of {name} begins at {}.", clock(grant.starts_at));
     }
     if at >= grant.expires_at {
-        return format!("The grant {id} of {name} was over at {}.", grant.expires_at);
+        return format!("The grant {id} of {name} was over at {}.", clock(grant.expires_at));
     }
     match policy.roles.get(name) {
         None => format!("The grant {id} is of {name}, and the policy has no such role."),

@@ -64,7 +64,8 @@ fn why(
     let (user, in_groups) = (user.parse().unwrap(), groups(in_groups));
     let subject = Subject { user: &user, uid: Uid(uid), groups: &in_groups };
     let at = "2026-11-23T10:00:00Z".parse().unwrap();
-    let told = explain(policy, "web-1", subject, &"sudo".parse().unwrap(), held, at);
+    let told =
+        explain(policy, "web-1", subject, &"sudo".parse().unwrap(), held, at, &|at| at.to_string());
     (told.verdict, told.because.join("\n"))
 }
 

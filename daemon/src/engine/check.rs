@@ -275,7 +275,7 @@ impl Engine {
 }
 
 /// A time as the clock on the wall of this host shows it; with the date when it is not today.
-fn local_time(at: Timestamp, now: Timestamp) -> String {
+pub(super) fn local_time(at: Timestamp, now: Timestamp) -> String {
     let zone = TimeZone::system();
     let local = |time: Timestamp| {
         jiff::Timestamp::from_microsecond(time.micros())

@@ -9,6 +9,7 @@ use stint_proto::{
     SUDO_SERVICES, ServiceName, Status, Uid, UserName,
 };
 
+use super::check::local_time;
 use super::{Engine, Refusal};
 use crate::accounts;
 
@@ -170,7 +171,8 @@ impl Engine {
                 .collect()
         };
         let subject = PolicySubject { user: &user, uid, groups: &groups };
-        let explained = explain(&policy, &self.host, subject, &service, &held, at);
+        let clock = |time| local_time(time, now.wall);
+        let explained = explain(&policy, &self.host, subject, &service, &held, at, &clock);
         let (verdict, because) = (explained.verdict, explained.because);
         Ok(Explanation { user, service, at, verdict, because })
     }
