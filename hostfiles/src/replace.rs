@@ -1,25 +1,25 @@
-//! Replacing a file whole: whoever opens it sees all of the old or all of the new, across a crash
-//! too. Decides nothing about what is written.
+//! Replacing a file by its path: whoever opens it sees all of the old or all of the new, across a
+//! crash too. Decides nothing about what is written.
 
+use std::ffi::OsStr;
 use std::fmt;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
+use std::fs::File;
+use std::io;
 use std::path::{Path, PathBuf};
 
-use nix::fcntl::OFlag;
 use stint_policy::text::harmless;
-use xattr::FileExt;
+
+use crate::staged::{Look, Staged, open_dir, open_regular};
 
 /// Why a file was not replaced. The old one is as it was.
 #[derive(Debug)]
 pub enum ReplaceError {
-    /// It is a link, a folder or a device.
-    NotAFile {
+    /// Its path names no file in a folder.
+    NoFile {
         /// Which.
         path: PathBuf,
     },
-    /// The system refused.
+    /// It is not there, is a link or no ordinary file, or the system refused.
     Io {
         /// Which.
         path: PathBuf,
@@ -33,9 +33,9 @@ pub enum ReplaceError {
 impl fmt::Display for ReplaceError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NotAFile { path } => {
+            Self::NoFile { path } => {
                 let path = harmless(&path.to_string_lossy());
-                write!(f, "{path}: it is a link or no ordinary file, so it was left as it is")
+                write!(f, "{path:?} names no file in a folder")
             }
             Self::Io { path, doing, source } => {
                 let path = harmless(&path.to_string_lossy());
@@ -53,25 +53,10 @@ impl std::error::Error for ReplaceError {}
 /// # Errors
 /// When the file is not there, is a link or no ordinary file, or at the first step that fails.
 pub fn replace_file(path: &Path, bytes: &[u8]) -> Result<(), ReplaceError> {
-    let old = OpenOptions::new()
-        .read(true)
-        .custom_flags((OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_NOCTTY).bits())
-        .open(path)
-        .map_err(|source| match source.raw_os_error() {
-            Some(code) if code == nix::errno::Errno::ELOOP as i32 => {
-                ReplaceError::NotAFile { path: path.to_owned() }
-            }
-            _ => io_error(path, "opening it", source),
-        })?;
-    let meta = old.metadata().map_err(|source| io_error(path, "looking at it", source))?;
-    if !meta.is_file() {
-        return Err(ReplaceError::NotAFile { path: path.to_owned() });
-    }
-    write_beside(path, bytes, |new| {
-        fchown(new, Some(meta.uid()), Some(meta.gid()))?;
-        new.set_permissions(fs::Permissions::from_mode(meta.mode() & 0o7777))?;
-        copy_attributes(&old, new)
-    })
+    let (folder, name) = place(path)?;
+    let (old, metadata) =
+        open_regular(&folder, name).map_err(|source| io_error(path, "opening it", source))?;
+    write(path, &folder, name, bytes, &Look::Like(&old, &metadata))
 }
 
 /// Puts a file of these bytes and this mode where there is one or none. It is the caller's own.
@@ -79,68 +64,33 @@ pub fn replace_file(path: &Path, bytes: &[u8]) -> Result<(), ReplaceError> {
 /// # Errors
 /// At the first step that fails.
 pub fn put_file(path: &Path, bytes: &[u8], mode: u32) -> Result<(), ReplaceError> {
-    write_beside(path, bytes, |new| new.set_permissions(fs::Permissions::from_mode(mode)))
+    let (folder, name) = place(path)?;
+    write(path, &folder, name, bytes, &Look::Mode(mode))
 }
 
-fn write_beside(
-    path: &Path,
-    bytes: &[u8],
-    dress: impl FnOnce(&File) -> io::Result<()>,
-) -> Result<(), ReplaceError> {
-    let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else {
-        return Err(ReplaceError::NotAFile { path: path.to_owned() });
+fn place(path: &Path) -> Result<(File, &str), ReplaceError> {
+    let name = path.file_name().and_then(OsStr::to_str);
+    let (Some(folder), Some(name)) = (path.parent(), name) else {
+        return Err(ReplaceError::NoFile { path: path.to_owned() });
     };
-    let name = name.to_string_lossy();
+    let folder = open_dir(folder).map_err(|e| io_error(path, "opening its folder", e))?;
+    Ok((folder, name))
+}
+
+fn write(
+    path: &Path,
+    folder: &File,
+    name: &str,
+    bytes: &[u8],
+    look: &Look<'_>,
+) -> Result<(), ReplaceError> {
     // A leading dot: neither sudo nor PAM would take it for a file of theirs.
-    let beside = folder.join(format!(".{name}.stint-{}", std::process::id()));
-    let outcome = write_and_rename(path, folder, &beside, bytes, dress);
-    if outcome.is_err() {
-        // What is left of the attempt; that it may not be there is no further failure.
-        let _ = fs::remove_file(&beside);
-    }
-    outcome
-}
-
-fn write_and_rename(
-    path: &Path,
-    folder: &Path,
-    beside: &Path,
-    bytes: &[u8],
-    dress: impl FnOnce(&File) -> io::Result<()>,
-) -> Result<(), ReplaceError> {
-    let fail = |doing| move |source| io_error(path, doing, source);
-    match fs::remove_file(beside) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            return Err(fail("clearing the way for the new file")(error));
-        }
-        _ => {}
-    }
-    let mut new = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(beside)
-        .map_err(fail("making the new file beside it"))?;
-    new.write_all(bytes).map_err(fail("writing the new file"))?;
-    dress(&new).map_err(fail("giving the new file its owner, mode and attributes"))?;
-    new.sync_all().map_err(fail("writing the new file to disk"))?;
-    fs::rename(beside, path).map_err(fail("putting the new file in its place"))?;
-    let folder = File::open(folder).map_err(fail("opening its folder"))?;
-    folder.sync_all().map_err(fail("writing its folder to disk"))
-}
-
-fn copy_attributes(old: &File, new: &File) -> io::Result<()> {
-    let names = match old.list_xattr() {
-        Ok(names) => names,
-        Err(error) if error.kind() == io::ErrorKind::Unsupported => return Ok(()),
-        Err(error) => return Err(error),
-    };
-    for name in names {
-        if let Some(value) = old.get_xattr(&name)? {
-            new.set_xattr(&name, &value)?;
-        }
-    }
-    Ok(())
+    let beside = format!(".{name}.stint-{}", std::process::id());
+    let staged = Staged::write(folder, &beside, bytes, look)
+        .map_err(|source| io_error(path, "writing the new file beside it", source))?;
+    staged
+        .commit(name)
+        .map_err(|source| io_error(path, "putting the new file in its place", source))
 }
 
 fn io_error(path: &Path, doing: &'static str, source: io::Error) -> ReplaceError {
@@ -149,7 +99,8 @@ fn io_error(path: &Path, doing: &'static str, source: io::Error) -> ReplaceError
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::symlink;
+    use std::fs;
+    use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 
     use super::*;
 
@@ -160,14 +111,11 @@ mod tests {
         fs::write(&target, "old").unwrap();
         symlink(&target, dir.path().join("link")).unwrap();
         fs::create_dir(dir.path().join("folder")).unwrap();
-        for name in ["link", "folder"] {
+        for name in ["link", "folder", "absent"] {
             let found = replace_file(&dir.path().join(name), b"new");
-            assert!(matches!(found, Err(ReplaceError::NotAFile { .. })), "{name}: {found:?}");
+            assert!(matches!(found, Err(ReplaceError::Io { .. })), "{name}: {found:?}");
         }
-        assert!(matches!(
-            replace_file(&dir.path().join("absent"), b"new"),
-            Err(ReplaceError::Io { .. })
-        ));
+        assert!(matches!(replace_file(Path::new("/"), b"new"), Err(ReplaceError::NoFile { .. })));
         assert_eq!(fs::read_to_string(target).unwrap(), "old");
     }
 

@@ -15,8 +15,8 @@ use nix::sys::signal::kill;
 use nix::sys::stat::{FileStat, Mode, fstatat};
 use nix::unistd::{Pid, getpid, linkat};
 
-use super::replace::remove;
 use super::wait::Patience;
+use stint_hostfiles::remove;
 
 const PASSWORD_LOCK: &str = ".pwd.lock";
 

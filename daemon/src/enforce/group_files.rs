@@ -17,8 +17,8 @@ use stint_proto::{GroupName, UserName};
 use super::change::{Action, Change, Intend, Outcome};
 use super::etc_locks::{EtcLocks, LockError};
 use super::group_text::{BadLine, GroupText};
-use super::replace::{Look, Staged, open_dir, open_regular, read_all};
 use super::wait::Patience;
+use stint_hostfiles::{Look, Staged, open_dir, open_regular, read_all};
 
 /// How long locks are waited for: as long as shadow-utils does.
 const PATIENCE: Duration = Duration::from_secs(15);

@@ -12,7 +12,6 @@ pub mod etc_locks;
 pub mod group_files;
 mod group_text;
 pub mod groups;
-mod replace;
 pub mod run;
 pub mod sudo_probe;
 pub mod sudo_rule;

@@ -11,11 +11,11 @@ use std::time::Duration;
 
 use nix::unistd::geteuid;
 
-use super::replace::{Look, Staged, open_dir, open_regular, read_all, remove};
 use super::run::{RunError, run};
 use super::sudo_probe::SudoProbe;
 pub use super::sudo_text::SudoEntry;
 use super::sudo_text::render;
+use stint_hostfiles::{Look, Staged, open_dir, open_regular, read_all, remove};
 
 const NAME: &str = "stint";
 /// sudo and sudo-rs skip files with a dot in their name.

@@ -12,7 +12,7 @@ use nix::fcntl::{OFlag, openat};
 use nix::sys::stat::Mode;
 use stint_proto::{Uid, UserName};
 
-use super::replace::{open_dir, remove};
+use stint_hostfiles::{open_dir, remove};
 
 /// A user's tickets could not all be removed; the others were.
 #[derive(Debug)]

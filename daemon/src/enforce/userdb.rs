@@ -15,8 +15,8 @@ use nix::sys::stat::fstatat;
 use stint_proto::{GroupName, UserName};
 
 use super::change::{Action, Change, Intend, Membership, Outcome};
-use super::replace::{Look, Staged, open_dir, remove};
 use crate::accounts;
+use stint_hostfiles::{Look, Staged, open_dir, remove};
 
 /// An empty file would not count; an empty object does.
 const CONTENT: &[u8] = b"{}\n";

@@ -18,7 +18,10 @@ use xattr::FileExt;
 const SIZE_LIMIT: u64 = 64 << 20;
 
 /// Opens a folder to work in; its last component is not followed if it is a link.
-pub(super) fn open_dir(path: &Path) -> io::Result<File> {
+///
+/// # Errors
+/// When it cannot be opened, or is a link or no folder.
+pub fn open_dir(path: &Path) -> io::Result<File> {
     let flags = OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
     let opened = OpenOptions::new().read(true).custom_flags(flags.bits()).open(path);
     opened.map_err(|error| {
@@ -32,8 +35,11 @@ pub(super) fn open_dir(path: &Path) -> io::Result<File> {
 }
 
 /// Opens a regular file in `dir` for reading, without following a link and without waiting on a
-/// pipe; anything else than a regular file is an error.
-pub(super) fn open_regular(dir: &File, name: &str) -> io::Result<(File, Metadata)> {
+/// pipe.
+///
+/// # Errors
+/// When it cannot be opened, or is no regular file.
+pub fn open_regular(dir: &File, name: &str) -> io::Result<(File, Metadata)> {
     let flags = OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC | OFlag::O_NONBLOCK;
     let file = match openat(dir, name, flags, Mode::empty()) {
         Ok(fd) => File::from(fd),
@@ -47,8 +53,11 @@ pub(super) fn open_regular(dir: &File, name: &str) -> io::Result<(File, Metadata
     Ok((file, metadata))
 }
 
-/// All of a file; an error if it is absurdly large.
-pub(super) fn read_all(file: &File) -> io::Result<Vec<u8>> {
+/// All of a file.
+///
+/// # Errors
+/// When it cannot be read, or is larger than 64 MiB.
+pub fn read_all(file: &File) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     file.take(SIZE_LIMIT + 1).read_to_end(&mut bytes)?;
     if u64::try_from(bytes.len()).map_or(true, |len| len > SIZE_LIMIT) {
@@ -58,7 +67,8 @@ pub(super) fn read_all(file: &File) -> io::Result<Vec<u8>> {
 }
 
 /// How the new file shall look.
-pub(super) enum Look<'a> {
+#[derive(Debug)]
+pub enum Look<'a> {
     /// Like this file: owner, mode, ACL, label and other attributes.
     Like(&'a File, &'a Metadata),
     /// Owned by whoever writes it, with this mode.
@@ -67,7 +77,8 @@ pub(super) enum Look<'a> {
 
 /// A new file's content, complete and on disk under a temporary name; dropped without
 /// [`Staged::commit`] it is removed.
-pub(super) struct Staged<'a> {
+#[derive(Debug)]
+pub struct Staged<'a> {
     dir: &'a File,
     temp: &'a str,
     done: bool,
@@ -75,13 +86,11 @@ pub(super) struct Staged<'a> {
 
 impl<'a> Staged<'a> {
     /// Writes `bytes` to `temp` in `dir`. What was left there by a crash is removed first; the
-    /// caller holds the lock, so it is nobody else's.
-    pub(super) fn write(
-        dir: &'a File,
-        temp: &'a str,
-        bytes: &[u8],
-        look: &Look<'_>,
-    ) -> io::Result<Self> {
+    /// caller sees to it that nobody else writes there.
+    ///
+    /// # Errors
+    /// At the first step that fails; then nothing is left.
+    pub fn write(dir: &'a File, temp: &'a str, bytes: &[u8], look: &Look<'_>) -> io::Result<Self> {
         remove(dir, temp)?;
         let flags =
             OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
@@ -97,7 +106,10 @@ impl<'a> Staged<'a> {
     }
 
     /// Puts the new file in the place of `name`, for good.
-    pub(super) fn commit(mut self, name: &str) -> io::Result<()> {
+    ///
+    /// # Errors
+    /// When it cannot be put there, or the folder cannot be synced.
+    pub fn commit(mut self, name: &str) -> io::Result<()> {
         renameat(self.dir, self.temp, self.dir, name)?;
         self.done = true;
         self.dir.sync_all()
@@ -114,7 +126,10 @@ impl Drop for Staged<'_> {
 }
 
 /// Removes a file of `dir`; false if there was none.
-pub(super) fn remove(dir: &File, name: &str) -> io::Result<bool> {
+///
+/// # Errors
+/// When it is there and stays.
+pub fn remove(dir: &File, name: &str) -> io::Result<bool> {
     match unlinkat(dir, name, UnlinkatFlags::NoRemoveDir) {
         Ok(()) => Ok(true),
         Err(Errno::ENOENT) => Ok(false),
