@@ -3,9 +3,9 @@
 use std::fmt;
 
 use stint_proto::PamItems;
+use stint_proto::text::is_harmless;
 
 use crate::handle::{Handle, Item};
-use crate::say;
 
 /// The most bytes of an item.
 pub const LONGEST_ITEM: usize = 256;
@@ -56,7 +56,7 @@ fn read(handle: &impl Handle, item: Item) -> Result<String, BadItem> {
         return Err(BadItem::TooLong(item));
     }
     let text = value.into_string().map_err(|_| BadItem::NoText(item))?;
-    if text.chars().any(say::is_hostile) { Err(BadItem::NoText(item)) } else { Ok(text) }
+    if text.chars().all(is_harmless) { Ok(text) } else { Err(BadItem::NoText(item)) }
 }
 
 /// Reads the items of a call.

@@ -1,6 +1,8 @@
 //! What the person reads. Text only: at most three lines, each short and free of anything that a
 //! terminal or a log would obey.
 
+use stint_proto::text::is_harmless;
+
 use crate::handle::{Handle, Tone};
 
 /// The most lines that a call says.
@@ -8,21 +10,12 @@ pub const MOST_LINES: usize = 3;
 /// The most characters of a line; what is longer is cut.
 pub const LONGEST_LINE: usize = 200;
 
-/// Whether a character could do more than be read: control characters, line and paragraph
-/// separators, and the marks that turn the direction of writing.
-#[must_use]
-pub fn is_hostile(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{200e}' | '\u{200f}' | '\u{061c}' | '\u{2028}'..='\u{202e}')
-        || matches!(c, '\u{2066}'..='\u{2069}' | '\u{feff}')
-}
-
-/// The text as one harmless line: hostile characters become `?`, and it is cut to
+/// The text as one harmless line: other characters become `?`, and it is cut to
 /// [`LONGEST_LINE`] characters.
 #[must_use]
 pub fn harmless(text: &str) -> String {
     let mut line: String =
-        text.chars().take(LONGEST_LINE).map(|c| if is_hostile(c) { '?' } else { c }).collect();
+        text.chars().take(LONGEST_LINE).map(|c| if is_harmless(c) { c } else { '?' }).collect();
     if text.chars().nth(LONGEST_LINE).is_some() {
         line.pop();
         line.push('…');

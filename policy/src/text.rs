@@ -1,16 +1,7 @@
 //! Text that somebody else wrote, made harmless for one line of a terminal or a log. Decides
 //! nothing about what the text means.
 
-/// Whether a character may be shown as it is: no control character, and nothing that is invisible
-/// or changes the direction of what follows.
-#[must_use]
-pub fn is_harmless(c: char) -> bool {
-    let invisible = matches!(c,
-        '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-        | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
-        | '\u{e0000}'..='\u{e007f}');
-    !c.is_control() && !invisible
-}
+pub use stint_proto::text::is_harmless;
 
 /// The text on one line, everything that is not harmless escaped as Rust would (`\u{1b}`).
 #[must_use]

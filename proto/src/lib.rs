@@ -11,6 +11,7 @@ pub mod header;
 mod ids;
 mod length;
 mod names;
+pub mod text;
 mod time;
 
 pub use call::{
