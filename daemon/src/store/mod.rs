@@ -199,15 +199,13 @@ impl Store {
     /// # Errors
     /// [`StoreError`] when it cannot be opened, is damaged, or was written by a later version.
     pub fn open(path: &Path, boot_id: &str) -> Result<(Self, Loaded), StoreError> {
-        let mut connection = Connection::open(path)?;
-        connection.busy_timeout(std::time::Duration::from_secs(5))?;
-        schema::check(&connection).map_err(|fault| match fault {
-            Ok(found) => StoreError::Damaged { path: path.to_owned(), found: one_line(&found) },
-            Err(error) => StoreError::Sqlite(error),
-        })?;
-        // Nobody else opens it, so it needs no file of shared memory: one less to make on a full
-        // disk.
-        connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
+        let mut connection = match connect(path, Locking::Shared) {
+            // A full disk has no room for the file of shared memory either.
+            Err(StoreError::Sqlite(error)) if is_of_the_disk(&error) => {
+                connect(path, Locking::Alone)?
+            }
+            connected => connected?,
+        };
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", "FULL")?;
         connection.pragma_update(None, "foreign_keys", true)?;
@@ -315,6 +313,34 @@ impl Store {
             told.recv().ok();
         }
     }
+}
+
+/// Whether others may read the state while it is open.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Locking {
+    /// They may: a backup is made of a running daemon's state.
+    Shared,
+    /// They may not, and no file of shared memory is needed.
+    Alone,
+}
+
+/// Opens the file and checks it.
+fn connect(path: &Path, locking: Locking) -> Result<Connection, StoreError> {
+    let connection = Connection::open(path)?;
+    connection.busy_timeout(std::time::Duration::from_secs(5))?;
+    if locking == Locking::Alone {
+        connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
+    }
+    schema::check(&connection).map_err(|fault| match fault {
+        Ok(found) => StoreError::Damaged { path: path.to_owned(), found: one_line(&found) },
+        Err(error) => StoreError::Sqlite(error),
+    })?;
+    Ok(connection)
+}
+
+fn is_of_the_disk(error: &rusqlite::Error) -> bool {
+    use rusqlite::ErrorCode::{CannotOpen, DiskFull, SystemIoFailure};
+    matches!(error.sqlite_error_code(), Some(CannotOpen | DiskFull | SystemIoFailure))
 }
 
 #[cfg(test)]
