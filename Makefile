@@ -67,8 +67,7 @@ lint: ## check the package that was built last with lintian
 test-hosts: ## the tests on booted Debian 12 and 13, with the package that was built last (as root)
 	tests/prepare.sh build hosts
 	test -f "$(DEB)" || { echo "no package yet: make deb"; exit 1; }
-	STINT_TEST_DEB="$(DEB)" cargo test --locked --package stint-tests --features hosts \
-		--test hosts -- --test-threads=4
+	tests/hosts.sh "$(DEB)"
 
 bench: ## measure stint beside its alternatives on a booted host (as root)
 	tests/prepare.sh build hosts bench

@@ -105,7 +105,7 @@ fn host(suite: Suite) -> Host {
 
 /// Tries everything at every door: which were let in, by their number and program.
 fn try_all(host: &Host, brought: &[String]) -> BTreeMap<(usize, &'static str), bool> {
-    host.ok("rm -f /run/marks/*");
+    host.ok("rm -f /run/marks/*; mkdir -p /run/tries");
     let through = |door: crate::doors::Door| {
         let tries: Vec<String> = brought
             .iter()
@@ -114,11 +114,22 @@ fn try_all(host: &Host, brought: &[String]) -> BTreeMap<(usize, &'static str), b
                 let name = format!("{number}.{}", door.program);
                 let line =
                     brought.replace("{}", &door.line(&format!("/usr/local/bin/mark {name}")));
-                format!("({line}) >>/tmp/said.{} 2>&1 </dev/null", door.program)
+                host.write(&format!("/run/tries/{name}"), "0644", format!("{line}\n"));
+                name
             })
             .collect();
-        // One shell for all, so that a try costs no more than it must.
-        let output = as_alice(host, &format!("{}\ntrue", tries.join("\n")));
+        // One shell for all, so that a try costs no more than it must. sudo-rs at times misses the
+        // end of its command, gated or not: such a try is made again, twice at the most.
+        let output = as_alice(
+            host,
+            &format!(
+                "for try in {}; do for again in 1 2 3; do \
+                 timeout --foreground -k 1 15 sh /run/tries/$try >>/tmp/said.{} 2>&1 </dev/null; \
+                 [ $? = 124 ] || break; done; done; true",
+                tries.join(" "),
+                door.program
+            ),
+        );
         assert!(output.ok(), "{}: {output}", door.program);
         door
     };

@@ -121,6 +121,28 @@ fn on_a_full_disk_nothing_is_granted_and_every_end_still_comes() {
 }
 
 #[test]
+fn a_start_on_a_full_disk_still_answers_and_ends_what_is_over() {
+    let host = gate(builder(Suite::Trixie, POLICY).small("/var/lib/stint", "3m", "0700").boot());
+    let lasting = grant(&host, "alice admin --for 1h");
+    let expiring = grant(&host, "bob admin --for 10s");
+    fill(&host);
+    // Killed, so that the next one finds what a crash leaves, and no room for more.
+    host.ok("systemctl kill -s KILL stintd.service");
+    eventually("stintd to answer again", SOON, || {
+        host.as_user("alice", "sudo -n id -u").stdout.contains('0').then_some(())
+    });
+    assert_eq!(listed(&host, id(&lasting))["state"], "active", "the policy was lost with the disk");
+    event_of(&host, "grant.expired", id(&expiring));
+    assert_says(&host.as_user("bob", "sudo -n id"), "sudo: a password is required", "over");
+    eventually("its group to go", SOON, || (!is_in(&host, "bob", "video")).then_some(()));
+
+    host.ok("rm /var/lib/stint/ballast");
+    quiet(&host);
+    host.ok("systemctl restart stintd.service");
+    assert_eq!(listed(&host, id(&expiring))["end_reason"], "expired", "it was forgotten");
+}
+
+#[test]
 fn on_a_damaged_state_nobody_is_let_in_and_root_is_told_how_to_mend_it() {
     let host = gated(Suite::Trixie, POLICY);
     grant(&host, "alice admin --for 1h");
