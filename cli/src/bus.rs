@@ -9,8 +9,8 @@ use zbus::zvariant::{DynamicDeserialize, DynamicType};
 
 use crate::failure::Failure;
 
-/// The longest wait for an answer: what the bus itself waits by default.
-const LIMIT: Duration = Duration::from_secs(25);
+/// The longest wait for an answer: the daemon may have to wait for the locks of the group files.
+const LIMIT: Duration = Duration::from_secs(60);
 
 /// Calls a method of the daemon.
 ///

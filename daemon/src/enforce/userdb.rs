@@ -8,6 +8,9 @@ use std::fs::{DirBuilder, File, Permissions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::PathBuf;
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::fcntl::AtFlags;
@@ -21,6 +24,8 @@ use stint_hostfiles::{Look, Staged, open_dir, remove};
 /// An empty file would not count; an empty object does.
 const CONTENT: &[u8] = b"{}\n";
 const TEMPORARY: &str = ".stint.new";
+/// How long the account database may take to say who is a member already.
+const DATABASE_LIMIT: Duration = Duration::from_secs(5);
 
 /// How it is found out who is a member already, without stint.
 #[derive(Clone, Copy, Debug)]
@@ -68,6 +73,20 @@ impl fmt::Display for UserdbError {
 }
 
 impl std::error::Error for UserdbError {}
+
+/// Asks the account database on a thread of its own: one that hangs must not hold up every end.
+fn ask_database(user: UserName, group: GroupName) -> Result<bool, String> {
+    let (tell, told) = mpsc::channel();
+    thread::Builder::new()
+        .name("accounts".to_owned())
+        // Nobody listening any more is the asker's word that it took too long.
+        .spawn(move || tell.send(accounts::is_member(&user, &group)).ok())
+        .map_err(|error| error.to_string())?;
+    match told.recv_timeout(DATABASE_LIMIT) {
+        Ok(answer) => answer.map_err(|error| error.to_string()),
+        Err(_) => Err("the account database did not say in time who is a member".to_owned()),
+    }
+}
 
 fn file_name(membership: &Membership) -> String {
     format!("{}:{}.membership", membership.0, membership.1)
@@ -149,9 +168,7 @@ impl Userdb {
 
     fn is_standing(&self, user: &UserName, group: &GroupName) -> Result<bool, String> {
         match self.standing {
-            Standing::Database => {
-                accounts::is_member(user, group).map_err(|error| error.to_string())
-            }
+            Standing::Database => ask_database(user.clone(), group.clone()),
             #[cfg(test)]
             Standing::Nobody => Ok(false),
             #[cfg(test)]
