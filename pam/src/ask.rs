@@ -4,9 +4,8 @@
 use std::fmt;
 
 use nix::unistd::Uid;
+use stint_proto::body::Body;
 use stint_proto::{CheckAnswer, PamItems};
-use zbus::Type;
-use zbus::wire::export::serde::{Deserialize, Serialize};
 
 use crate::clock::Deadline;
 use crate::peer::{self, Daemon, Trouble};
@@ -64,19 +63,15 @@ impl NoAnswer {
     }
 }
 
-fn ask<Q, A>(
+fn ask<Q: Body, A: Body>(
     daemon: Daemon<'_>,
     member: &'static str,
     question: &Q,
     deadline: Deadline,
-) -> Result<A, NoAnswer>
-where
-    Q: Type + Serialize,
-    A: Type + for<'d> Deserialize<'d>,
-{
+) -> Result<A, NoAnswer> {
     let question = wire::call(Uid::effective().as_raw(), member, question)?;
     match peer::exchange(daemon, &question, deadline)? {
-        Reply::Return(body) => Ok(body.value()?),
+        Reply::Return(returned) => Ok(returned.value()?),
         Reply::Error { name, text } => {
             Err(NoAnswer::Refused { name: say::harmless(&name), text: say::harmless(&text) })
         }

@@ -1,4 +1,5 @@
-//! The socket to stintd: one connection, one write, one answer, all before one deadline.
+//! The socket to stintd: one connection, one write, one answer, all before one deadline; and once
+//! more, should stintd die with the question in its hands.
 //!
 //! It never blocks without that deadline, never raises SIGPIPE, believes nobody but the uid it is
 //! told to, takes no descriptors, and closes its own on every way out.
@@ -10,7 +11,7 @@ use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::socket::sockopt::{PeerCredentials, SendTimeout};
+use nix::sys::socket::sockopt::{PeerCredentials, ReceiveTimeout, SendTimeout};
 use nix::sys::socket::{
     AddressFamily, MsgFlags, SockFlag, SockType, UnixAddr, connect, getsockopt, recv, send,
     setsockopt, socket,
@@ -80,11 +81,20 @@ pub struct Daemon<'a> {
     pub uid: u32,
 }
 
-/// Sends `question` and waits for the reply.
+/// Sends `question` and waits for the reply. Where the connection ends without one it asks once
+/// more: a stintd that is killed with the question taken is started again, and systemd, which
+/// holds the socket, lets the second question wait for that.
 ///
 /// # Errors
 /// Whenever there is no reply by `deadline`, whatever the reason.
 pub fn exchange(daemon: Daemon<'_>, question: &[u8], deadline: Deadline) -> Result<Reply, Trouble> {
+    match ask(daemon, question, deadline) {
+        Err(Trouble::Closed) => ask(daemon, question, deadline),
+        outcome => outcome,
+    }
+}
+
+fn ask(daemon: Daemon<'_>, question: &[u8], deadline: Deadline) -> Result<Reply, Trouble> {
     let stream = open(daemon.socket, deadline)?;
     let peer = getsockopt(&stream, PeerCredentials).map_err(|errno| Trouble::Broken { errno })?;
     if peer.uid() != daemon.uid {
@@ -122,7 +132,7 @@ fn write(stream: &OwnedFd, mut bytes: &[u8], deadline: Deadline) -> Result<(), T
         let flags = MsgFlags::MSG_NOSIGNAL | MsgFlags::MSG_DONTWAIT;
         match send(stream.as_raw_fd(), bytes, flags) {
             Ok(sent) => bytes = bytes.get(sent..).unwrap_or_default(),
-            Err(Errno::EAGAIN) => wait(stream, PollFlags::POLLOUT, deadline)?,
+            Err(Errno::EAGAIN) => wait_for_room(stream, deadline)?,
             Err(Errno::EINTR) => {}
             Err(Errno::EPIPE | Errno::ECONNRESET) => return Err(Trouble::Closed),
             Err(errno) => return Err(Trouble::Broken { errno }),
@@ -135,8 +145,11 @@ fn read(stream: &OwnedFd, deadline: Deadline) -> Result<Reply, Trouble> {
     let mut incoming = Incoming::default();
     let mut chunk = [0_u8; 4096];
     loop {
-        wait(stream, PollFlags::POLLIN, deadline)?;
-        match recv(stream.as_raw_fd(), &mut chunk, MsgFlags::MSG_DONTWAIT) {
+        // Set while stintd is at work already; so one system call waits and reads.
+        let left = deadline.left().ok_or(Trouble::TimedOut)?;
+        setsockopt(stream, ReceiveTimeout, &timeval(left))
+            .map_err(|errno| Trouble::Broken { errno })?;
+        match recv(stream.as_raw_fd(), &mut chunk, MsgFlags::empty()) {
             Ok(0) | Err(Errno::ECONNRESET) => return Err(Trouble::Closed),
             Ok(count) => {
                 if let Some(reply) = incoming.feed(chunk.get(..count).unwrap_or_default())? {
@@ -149,13 +162,14 @@ fn read(stream: &OwnedFd, deadline: Deadline) -> Result<Reply, Trouble> {
     }
 }
 
-/// Waits until the stream is ready, has ended, or a signal came; errs once the deadline passed.
-fn wait(stream: &OwnedFd, what: PollFlags, deadline: Deadline) -> Result<(), Trouble> {
+/// Waits until more can be sent, the stream has ended, or a signal came; errs once the deadline
+/// passed.
+fn wait_for_room(stream: &OwnedFd, deadline: Deadline) -> Result<(), Trouble> {
     let left = deadline.left().ok_or(Trouble::TimedOut)?;
     // Rounded up, so that the last millisecond is slept through and not spun through.
     let timeout = PollTimeout::try_from(left.saturating_add(Duration::from_millis(1)))
         .map_err(|_| Trouble::TimedOut)?;
-    match poll(&mut [PollFd::new(stream.as_fd(), what)], timeout) {
+    match poll(&mut [PollFd::new(stream.as_fd(), PollFlags::POLLOUT)], timeout) {
         Ok(0) => Err(Trouble::TimedOut),
         Ok(_) | Err(Errno::EINTR) => Ok(()),
         Err(errno) => Err(Trouble::Broken { errno }),

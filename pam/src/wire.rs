@@ -3,13 +3,10 @@
 
 use std::fmt;
 
-use zbus::Type;
-use zbus::wire::serialized::{Context, Data};
-use zbus::wire::{BE, Endian, LE, to_bytes};
-
+use stint_proto::body::{self, Body};
 use stint_proto::header::{
-    self, ERROR, ERROR_NAME, FIXED, INTERFACE_FIELD, MEMBER, METHOD_CALL, METHOD_RETURN, PATH,
-    REPLY_SERIAL, SIGNAL, SIGNATURE, Value,
+    self, BE, ERROR, ERROR_NAME, Endian, FIXED, INTERFACE_FIELD, LE, MEMBER, METHOD_CALL,
+    METHOD_RETURN, PATH, REPLY_SERIAL, SIGNAL, SIGNATURE, Value,
 };
 use stint_proto::{INTERFACE, OBJECT_PATH};
 
@@ -21,6 +18,7 @@ pub const SERIAL: u32 = 1;
 
 /// The most bytes of the greeting's line.
 const LONGEST_GREETING: usize = 128;
+
 /// Why bytes are no answer, in words for the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Garbage(pub &'static str);
@@ -35,7 +33,7 @@ impl fmt::Display for Garbage {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reply {
     /// The method returned.
-    Return(Body),
+    Return(Returned),
     /// It failed.
     Error {
         /// The error's D-Bus name.
@@ -47,59 +45,41 @@ pub enum Reply {
 
 /// What a method returned, still in bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Body {
+pub struct Returned {
     endian: Endian,
     signature: String,
     bytes: Vec<u8>,
 }
 
-impl Body {
-    /// The value in it, which must be one of type `T` and nothing else.
+impl Returned {
+    /// The value in it, which must be one of type `B` and nothing else.
     ///
     /// # Errors
     /// If the signature is another, or the bytes are not exactly such a value.
-    pub fn value<T>(&self) -> Result<T, Garbage>
-    where
-        T: Type + for<'d> zbus::wire::export::serde::Deserialize<'d>,
-    {
+    pub fn value<B: Body>(&self) -> Result<B, Garbage> {
         // zbus writes the signature of a lone struct without its parentheses; the bytes are alike.
-        let bare = T::SIGNATURE.to_string_no_parens();
-        if self.signature != bare && self.signature != T::SIGNATURE.to_string() {
+        let bare = B::SIGNATURE.strip_prefix('(').and_then(|rest| rest.strip_suffix(')'));
+        if self.signature != B::SIGNATURE && Some(self.signature.as_str()) != bare {
             return Err(Garbage("the answer is of another type"));
         }
-        decode(&self.bytes, self.endian)
+        body::from_bytes(&self.bytes, self.endian).ok_or(Garbage("the answer does not read"))
     }
-}
-
-fn decode<T>(bytes: &[u8], endian: Endian) -> Result<T, Garbage>
-where
-    T: Type + for<'d> zbus::wire::export::serde::Deserialize<'d>,
-{
-    let data = Data::new(bytes, Context::new(endian, 0));
-    let (value, read) = data.deserialize().map_err(|_| Garbage("the answer does not read"))?;
-    if read == bytes.len() { Ok(value) } else { Err(Garbage("the answer has a tail")) }
 }
 
 /// All that the module sends: the greeting and one call of `member` with one argument.
 ///
 /// # Errors
 /// If the argument cannot be encoded.
-pub fn call<T>(euid: u32, member: &'static str, argument: &T) -> Result<Vec<u8>, Garbage>
-where
-    T: Type + zbus::wire::export::serde::Serialize,
-{
+pub fn call<B: Body>(euid: u32, member: &'static str, argument: &B) -> Result<Vec<u8>, Garbage> {
     const UNSENDABLE: Garbage = Garbage("the question cannot be encoded");
-    let context = Context::new(LE, 0);
-    let body = to_bytes(context, argument).map_err(|_| UNSENDABLE)?;
-    let signature = T::SIGNATURE.to_string();
+    let argument = body::to_bytes(argument).ok_or(UNSENDABLE)?;
     let fields = [
         (PATH, Value::Path(OBJECT_PATH)),
         (INTERFACE_FIELD, Value::Text(INTERFACE)),
         (MEMBER, Value::Text(member)),
-        (SIGNATURE, Value::Signature(&signature)),
+        (SIGNATURE, Value::Signature(B::SIGNATURE)),
     ];
-    let mut message =
-        header::message(METHOD_CALL, SERIAL, &fields, body.bytes()).ok_or(UNSENDABLE)?;
+    let mut message = header::message(METHOD_CALL, SERIAL, &fields, &argument).ok_or(UNSENDABLE)?;
 
     let digits: String = euid.to_string().bytes().map(|digit| format!("{digit:02x}")).collect();
     let mut bytes = format!("\0AUTH EXTERNAL {digits}\r\nBEGIN\r\n").into_bytes();
@@ -229,11 +209,15 @@ fn read_message(message: &[u8]) -> Result<Option<Reply>, Garbage> {
         _ => return Err(Garbage("its signature does not read")),
     };
     if kind == METHOD_RETURN {
-        return Ok(Some(Reply::Return(Body { endian, signature, bytes: body.to_vec() })));
+        return Ok(Some(Reply::Return(Returned { endian, signature, bytes: body.to_vec() })));
     }
     let Some(Value::Text(name)) = field(ERROR_NAME) else {
         return Err(Garbage("its error has no name"));
     };
-    let text = if signature == "s" { decode(body, endian)? } else { String::new() };
+    let text = if signature == String::SIGNATURE {
+        body::from_bytes(body, endian).ok_or(Garbage("its error does not read"))?
+    } else {
+        String::new()
+    };
     Ok(Some(Reply::Error { name: name.to_owned(), text }))
 }

@@ -2,7 +2,8 @@
 //! wire format's general codec would carry every type there is into the module; a header has four.
 //! No I/O.
 
-use zbus::wire::{Endian, LE};
+use crate::body::Reader;
+pub use zbus::wire::{BE, Endian, LE};
 
 /// A header's fixed part: endianness, kind, flags, version, body's length, serial, fields' length.
 pub const FIXED: usize = 16;
@@ -94,9 +95,9 @@ pub fn message(kind: u8, serial: u32, fields: &[(u8, Value<'_>)], body: &[u8]) -
 #[must_use]
 pub fn read(bytes: &[u8], endian: Endian) -> Option<Vec<(u8, Value<'_>)>> {
     let mut fields = Vec::new();
-    let mut rest = Rest { bytes, at: 0, endian };
-    while rest.at < bytes.len() {
-        rest.pad_to_eight()?;
+    let mut rest = Reader::new(bytes, endian);
+    while !rest.is_at_end() {
+        rest.align(8)?;
         let [code, 1, kind, 0] = *rest.take(4)? else { return None };
         let value = match kind {
             b'o' => Value::Path(rest.text()?),
@@ -115,47 +116,4 @@ pub fn read(bytes: &[u8], endian: Endian) -> Option<Vec<(u8, Value<'_>)>> {
 pub fn number(bytes: &[u8], at: usize, endian: Endian) -> Option<u32> {
     let four = bytes.get(at..at.checked_add(4)?)?.try_into().ok()?;
     Some(if endian == LE { u32::from_le_bytes(four) } else { u32::from_be_bytes(four) })
-}
-
-/// What is still to be read.
-struct Rest<'a> {
-    bytes: &'a [u8],
-    at: usize,
-    endian: Endian,
-}
-
-impl<'a> Rest<'a> {
-    fn take(&mut self, count: usize) -> Option<&'a [u8]> {
-        let end = self.at.checked_add(count)?;
-        let taken = self.bytes.get(self.at..end)?;
-        self.at = end;
-        Some(taken)
-    }
-
-    fn pad_to_eight(&mut self) -> Option<()> {
-        let padding = self.at.next_multiple_of(8) - self.at;
-        self.take(padding)?.iter().all(|byte| *byte == 0).then_some(())
-    }
-
-    fn number(&mut self) -> Option<u32> {
-        let number = number(self.bytes, self.at, self.endian)?;
-        self.take(4)?;
-        Some(number)
-    }
-
-    fn text(&mut self) -> Option<&'a str> {
-        let length = usize::try_from(self.number()?).ok()?;
-        self.terminated(length)
-    }
-
-    fn signature(&mut self) -> Option<&'a str> {
-        let [length] = *self.take(1)? else { return None };
-        self.terminated(usize::from(length))
-    }
-
-    /// Text of this length, and the NUL behind it.
-    fn terminated(&mut self, length: usize) -> Option<&'a str> {
-        let text = std::str::from_utf8(self.take(length)?).ok()?;
-        (self.take(1)? == [0] && !text.contains('\0')).then_some(text)
-    }
 }

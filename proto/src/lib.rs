@@ -3,6 +3,7 @@
 //! No I/O, no clock and no rules. The daemon, the module and the command share these types, so
 //! that a word means the same in a D-Bus message, in JSON, in the journal and on a terminal.
 
+pub mod body;
 mod call;
 mod error;
 mod event;

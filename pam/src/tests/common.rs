@@ -69,7 +69,7 @@ impl Message {
     }
 }
 
-/// A listener in a folder of its own, and what it does with its first caller.
+/// A listener in a folder of its own, and what it does with its callers.
 pub struct FakeDaemon {
     folder: tempfile::TempDir,
     thread: Option<JoinHandle<Vec<u8>>>,
@@ -78,15 +78,20 @@ pub struct FakeDaemon {
 impl FakeDaemon {
     /// Runs `script` on the first connection, then reads until the module hangs up.
     pub fn new(script: impl FnOnce(&mut UnixStream) + Send + 'static) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let listener = UnixListener::bind(folder.path().join("pam.sock")).unwrap();
-        let thread = std::thread::spawn(move || {
+        Self::serving(move |listener| {
             let (mut stream, _) = listener.accept().unwrap();
             script(&mut stream);
             let mut heard = Vec::new();
             let _ = stream.read_to_end(&mut heard);
             heard
-        });
+        })
+    }
+
+    /// Runs `serve` on a thread of its own.
+    pub fn serving(serve: impl FnOnce(UnixListener) -> Vec<u8> + Send + 'static) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let listener = UnixListener::bind(folder.path().join("pam.sock")).unwrap();
+        let thread = std::thread::spawn(move || serve(listener));
         Self { folder, thread: Some(thread) }
     }
 
@@ -94,6 +99,20 @@ impl FakeDaemon {
     pub fn saying(bytes: Vec<u8>) -> Self {
         Self::new(move |stream| {
             let _ = stream.write_all(&bytes);
+        })
+    }
+
+    /// Sends each of the two callers these bytes, whatever is asked, and hangs up.
+    pub fn hanging_up(bytes: Vec<u8>) -> Self {
+        Self::serving(move |listener| {
+            for _ in 0..2 {
+                let (mut stream, _) = listener.accept().unwrap();
+                let _ = stream.write_all(&bytes);
+                let _ = stream.shutdown(std::net::Shutdown::Both);
+                // Dropped with something unread it would be a reset.
+                let _ = stream.read_to_end(&mut Vec::new());
+            }
+            Vec::new()
         })
     }
 

@@ -71,14 +71,38 @@ fn an_impostor_is_not_asked() {
 fn a_peer_that_hangs_up() {
     let whole = Message::answer("allow", &[]).greeted();
     for length in [0, 1, GREETING.len(), GREETING.len() + 16, whole.len() - 1] {
-        let part = whole[..length].to_vec();
-        let fake = FakeDaemon::new(move |stream| {
-            let _ = stream.write_all(&part);
-            let _ = stream.shutdown(std::net::Shutdown::Both);
-        });
+        let fake = FakeDaemon::hanging_up(whole[..length].to_vec());
         let answer = check(&fake.socket(), LONG);
         assert_eq!(answer, Err(NoAnswer::Trouble(Trouble::Closed)), "after {length} bytes");
     }
+}
+
+/// stintd is killed with the question taken: the socket stays, and the next stintd answers.
+#[test]
+fn a_peer_that_dies_once_is_asked_again_before_the_same_deadline() {
+    let dying = |deaths: usize, answer: Vec<u8>| {
+        FakeDaemon::serving(move |listener| {
+            for _ in 0..deaths {
+                let (mut stream, _) = listener.accept().unwrap();
+                // Taken whole, so that the end is an end and no reset.
+                let mut question = [0; 4096];
+                let _ = std::io::Read::read(&mut stream, &mut question);
+            }
+            let (mut stream, _) = listener.accept().unwrap();
+            let _ = stream.write_all(&answer);
+            let mut heard = Vec::new();
+            let _ = std::io::Read::read_to_end(&mut stream, &mut heard);
+            heard
+        })
+    };
+    let fake = dying(1, Message::answer("allow", &[]).greeted());
+    assert_eq!(check(&fake.socket(), LONG).unwrap().verdict, Verdict::Allow);
+    assert!(fake.heard().windows(5).any(|part| part == b"Check"), "the question came again whole");
+    let closed = Err(NoAnswer::Trouble(Trouble::Closed));
+    let fake = dying(2, Message::answer("allow", &[]).greeted());
+    assert_eq!(check(&fake.socket(), LONG), closed, "not a third time");
+    let fake = dying(1, Vec::new());
+    assert_eq!(check(&fake.socket(), SHORT), Err(NoAnswer::Trouble(Trouble::TimedOut)));
 }
 
 /// A blocked signal stays pending although this process ignores it, so a SIGPIPE would show.
@@ -87,7 +111,7 @@ fn a_peer_that_is_gone_raises_no_sigpipe() {
     SigSet::from(Signal::SIGPIPE).thread_block().unwrap();
     let question = vec![0; 1 << 20];
     for _ in 0..20 {
-        let fake = FakeDaemon::new(|stream| drop(stream.shutdown(std::net::Shutdown::Both)));
+        let fake = FakeDaemon::hanging_up(Vec::new());
         let outcome = exchange(daemon(&fake.socket()), &question, Deadline::after(LONG));
         assert_eq!(outcome, Err(Trouble::Closed));
     }
