@@ -40,7 +40,9 @@ impl Kind {
 pub struct Journal {
     journal: PathBuf,
     syslog: PathBuf,
-    socket: Option<UnixDatagram>,
+    socket: Option<(Kind, UnixDatagram)>,
+    /// Which log the last event went to.
+    last: Kind,
     waiting: VecDeque<(Kind, Vec<u8>)>,
     lost: u64,
     lost_unreported: u64,
@@ -50,17 +52,19 @@ impl Journal {
     /// Writes to the journal's socket at `journal` if there is one, else to `syslog`.
     #[must_use]
     pub fn new(journal: PathBuf, syslog: PathBuf) -> Self {
+        let last = if journal.exists() { Kind::Journal } else { Kind::Syslog };
         Self {
             journal,
             syslog,
             socket: None,
+            last,
             waiting: VecDeque::new(),
             lost: 0,
             lost_unreported: 0,
         }
     }
 
-    /// Which log there is now: looked at for each event, as journald can come and go.
+    /// Which log there is now, as journald can come and go.
     #[must_use]
     pub fn kind(&self) -> Kind {
         if self.journal.exists() { Kind::Journal } else { Kind::Syslog }
@@ -90,8 +94,14 @@ impl Journal {
 
     /// Sends an event, or keeps it until there is room. Never waits.
     pub fn write(&mut self, entry: &Entry) {
-        let kind = self.kind();
-        let bytes = match kind {
+        if self.last == Kind::Journal && self.waiting.is_empty() {
+            // The usual way: the journal is there as it was. Only when it is not is it looked for.
+            if self.send(Kind::Journal, &native(entry)).is_ok() {
+                return;
+            }
+        }
+        self.last = self.kind();
+        let bytes = match self.last {
             Kind::Journal => native(entry),
             Kind::Syslog => syslog_line(entry).into_bytes(),
         };
@@ -100,7 +110,7 @@ impl Journal {
             self.lost = self.lost.saturating_add(1);
             self.lost_unreported = self.lost_unreported.saturating_add(1);
         }
-        self.waiting.push_back((kind, bytes));
+        self.waiting.push_back((self.last, bytes));
         self.flush();
     }
 
@@ -114,22 +124,28 @@ impl Journal {
         }
     }
 
+    /// Sends one datagram. The socket stays connected, which spares each event the way through the
+    /// folders; where nobody is at its other end any more it is made anew.
     fn send(&mut self, kind: Kind, bytes: &[u8]) -> io::Result<()> {
-        let path = match kind {
+        if let Some((to, socket)) = &self.socket {
+            if *to == kind {
+                match socket.send(bytes) {
+                    Ok(_) => return Ok(()),
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Err(error),
+                    Err(_) => {}
+                }
+            }
+            self.socket = None;
+        }
+        let socket = UnixDatagram::unbound()?;
+        socket.set_nonblocking(true)?;
+        socket.connect(match kind {
             Kind::Journal => &self.journal,
             Kind::Syslog => &self.syslog,
-        };
-        let socket = match self.socket.take() {
-            Some(socket) => socket,
-            None => {
-                let socket = UnixDatagram::unbound()?;
-                socket.set_nonblocking(true)?;
-                socket
-            }
-        };
-        let sent = socket.send_to(bytes, path);
-        self.socket = Some(socket);
-        sent.map(|_| ())
+        })?;
+        let sent = socket.send(bytes);
+        self.socket = Some((kind, socket));
+        sent.map(drop)
     }
 }
 
@@ -228,6 +244,32 @@ mod tests {
         assert_eq!(received + journal.lost(), 3_000);
         assert_eq!(journal.take_gap(), Some(journal.lost()));
         assert_eq!(journal.take_gap(), None, "told once");
+    }
+
+    #[test]
+    fn a_journal_that_goes_and_comes_is_followed() {
+        let folder = tempfile::tempdir().unwrap();
+        let here = listening(folder.path());
+        let log = UnixDatagram::bind(folder.path().join("log")).unwrap();
+        log.set_nonblocking(true).unwrap();
+        let mut journal = Journal::new(folder.path().join("journal"), folder.path().join("log"));
+        let mut buffer = [0_u8; 4_096];
+        journal.write(&entry("first"));
+        assert!(here.recv(&mut buffer).is_ok());
+        std::fs::remove_file(folder.path().join("journal")).unwrap();
+        drop(here);
+        journal.write(&entry("second"));
+        assert!(log.recv(&mut buffer).is_ok() && !journal.is_behind());
+        let back = listening(folder.path());
+        journal.write(&entry("third"));
+        assert!(back.recv(&mut buffer).is_ok());
+        assert!(log.recv(&mut buffer).is_err(), "never in both");
+        // journald's socket is made anew under the same name.
+        std::fs::remove_file(folder.path().join("journal")).unwrap();
+        drop(back);
+        let again = listening(folder.path());
+        journal.write(&entry("fourth"));
+        assert!(again.recv(&mut buffer).is_ok() && !journal.is_behind());
     }
 
     #[test]
