@@ -4,6 +4,7 @@
 
 use std::io;
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixListener;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -11,11 +12,9 @@ use listenfd::ListenFd;
 use sd_notify::NotifyState;
 use stint_daemon::clock::KernelClock;
 use stint_daemon::dbus::{serve_bus, serve_module};
-
 use stint_daemon::engine::{Engine, Mechanisms, Places};
 use stint_daemon::record::counted;
 use stint_proto::PAM_SOCKET;
-use tokio::net::UnixListener;
 use tokio::signal::unix::{SignalKind, signal};
 
 const USAGE: &str = "\
@@ -159,13 +158,13 @@ fn module_socket() -> io::Result<UnixListener> {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
                 _ => {}
             }
-            let listener = std::os::unix::net::UnixListener::bind(PAM_SOCKET)?;
+            let listener = UnixListener::bind(PAM_SOCKET)?;
             std::fs::set_permissions(PAM_SOCKET, PermissionsExt::from_mode(0o600))?;
             listener
         }
     };
     listener.set_nonblocking(true)?;
-    UnixListener::from_std(listener)
+    Ok(listener)
 }
 
 fn tell_systemd(states: &[NotifyState<'_>]) {

@@ -3,8 +3,10 @@
 //!
 //! A method is always: who is calling, from the kernel → may they → the engine → the answer.
 
+mod asking;
 pub mod authority;
 mod bus;
+mod door;
 mod greeting;
 mod interface;
 mod module_socket;

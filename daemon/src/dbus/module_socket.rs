@@ -1,32 +1,40 @@
-//! The module's socket: root's alone, each connection one question. The peer is known from the
-//! kernel before a byte of it is read, and nothing here looks into the account database, so that a
-//! database that hangs holds up no answer.
+//! The module's socket: root's alone, each connection one question. Who waits for what, and until
+//! when, is in the thread of [`Door`]; here it is started and ended, and given its answers.
 
-use std::fs::File;
-use std::io::{self, Read};
+use std::io;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
 
-use stint_proto::Uid;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::Semaphore;
+use tokio::runtime::Handle;
+use tokio::sync::{Semaphore, oneshot};
 
-use super::greeting::{Greeted, Greeting};
-use super::question::{self, LONGEST};
+use super::door::{AT_ONCE, Door, LAST_ANSWERS, Whom};
+use super::question;
 use crate::engine::{Engine, Peer};
 
-/// Questions under way at once; more wait in the socket's queue, which is the kernel's.
-const AT_ONCE: u16 = 4_096;
-/// How long a peer may take to ask: somebody who parks their sudos takes no place from others.
-const ASKING: Duration = Duration::from_secs(3);
-/// How long a connection may last in all.
-const LIMIT: Duration = Duration::from_secs(15);
-/// How long a daemon that stops still answers what it has taken. Meanwhile others wait in the
-/// queue, and the module waits for 3 s by default: so this is short, and an answer is shorter.
-const LAST_ANSWERS: Duration = Duration::from_secs(1);
-/// More than `/proc/PID/status` ever has.
-const STATUS_SIZE: usize = 8_192;
+/// An answer that may have to wait.
+pub(super) type Answering = Pin<Box<dyn Future<Output = io::Result<Vec<u8>>> + Send>>;
+
+/// Who answers.
+pub(super) trait Answers: Clone + Send + 'static {
+    /// The answer to one complete message.
+    fn answer(&self, peer: Peer, message: Vec<u8>) -> Answering;
+
+    /// Does what the answers so far have put off.
+    fn settle(&self);
+}
+
+impl Answers for Arc<Engine> {
+    fn answer(&self, peer: Peer, message: Vec<u8>) -> Answering {
+        let engine = Self::clone(self);
+        Box::pin(async move { question::answer(&engine, peer, &message).await })
+    }
+
+    fn settle(&self) {
+        self.hand_over();
+    }
+}
 
 /// Serves the module until `stop`; then what was taken is still answered, and what was not waits
 /// in the socket's queue for the next stintd, so that a restart denies nobody.
@@ -38,145 +46,194 @@ pub async fn serve_module(
     listener: UnixListener,
     stop: impl Future<Output = ()>,
 ) -> io::Result<()> {
-    let places = Arc::new(Semaphore::new(usize::from(AT_ONCE)));
-    let served = tokio::select! {
-        result = take_all(engine, listener, &places) => result,
-        () = stop => Ok(()),
-    };
-    let all_answered = places.acquire_many(u32::from(AT_ONCE));
-    // Who has taken a place and asks nothing is not waited for.
-    let _ = tokio::time::timeout(LAST_ANSWERS, all_answered).await;
-    served
+    serve(engine, listener, Whom::root(), stop).await
 }
 
-async fn take_all(
-    engine: Arc<Engine>,
+async fn serve(
+    answers: impl Answers,
     listener: UnixListener,
-    places: &Arc<Semaphore>,
+    whom: Whom,
+    stop: impl Future<Output = ()>,
 ) -> io::Result<()> {
-    let guid: Arc<str> = zbus::Guid::generate().as_str().into();
-    loop {
-        let place = Arc::clone(places).acquire_owned().await.map_err(io::Error::other)?;
-        let stream = match listener.accept().await {
-            Ok((stream, _)) => stream,
-            // The peer left before its turn: the next may fare better.
-            Err(error) if is_passing(&error) => continue,
-            Err(error) => return Err(error),
-        };
-        let (engine, guid) = (Arc::clone(&engine), Arc::clone(&guid));
-        tokio::spawn(async move {
-            match tokio::time::timeout(LIMIT, serve(&engine, stream, &guid)).await {
-                // A peer that leaves in the middle (Ctrl-C, a killed sudo) is no news.
-                Ok(Err(error)) if error.kind() == io::ErrorKind::InvalidData => {
-                    eprintln!("stintd: a question of the module's was not answered: {error}");
-                }
-                Ok(_) | Err(_) => {}
-            }
-            drop(place);
-        });
+    let places = Arc::new(Semaphore::new(usize::from(AT_ONCE)));
+    let (go_on, stopped) = UnixStream::pair()?;
+    let (tell, mut ended) = oneshot::channel();
+    let guid = zbus::Guid::generate().as_str().to_owned();
+    let mut door = Door::new(answers, whom, Handle::current(), guid, Arc::clone(&places));
+    std::thread::Builder::new()
+        .name("door".to_owned())
+        .spawn(move || tell.send(door.keep(&listener, &stopped)))?;
+    tokio::select! {
+        result = &mut ended => {
+            return result.unwrap_or_else(|_| Err(io::Error::other("its thread ended")));
+        }
+        () = stop => drop(go_on),
     }
-}
-
-fn is_passing(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::ConnectionAborted | io::ErrorKind::Interrupted | io::ErrorKind::WouldBlock
-    )
-}
-
-/// Answers what one peer asks.
-async fn serve(engine: &Arc<Engine>, mut stream: UnixStream, guid: &str) -> io::Result<()> {
-    let Some(peer) = attested(&stream)? else {
-        return Err(question::garbage("the peer is not root's"));
+    let last_answers = async {
+        // Errors say that there is nobody left to wait for.
+        let _ = places.acquire_many(u32::from(AT_ONCE)).await;
+        let _ = ended.await;
     };
-    let mut bytes = Vec::with_capacity(1_024);
-    let mut out = Vec::new();
-    let mut greeting = Greeting::default();
-    let mut at = 0;
-    let start = loop {
-        match greeting.take(&bytes, &mut at, guid, &mut out) {
-            Greeted::At(start) => break start,
-            Greeted::Never => return Err(question::garbage("its greeting is refused")),
-            Greeted::NotYet => {
-                stream.write_all(&out).await?;
-                out.clear();
-                if !more(&mut stream, &mut bytes).await? {
-                    return Ok(());
-                }
-            }
-        }
-    };
-    bytes.drain(..start);
-    loop {
-        let complete = question::complete(&bytes)?;
-        let answered = complete.is_some();
-        if let Some(message) = complete.and_then(|length| bytes.get(..length)) {
-            out.extend(question::answer(engine, peer, message).await?);
-        }
-        // The greeting's answer goes with the reply: one write, one waking of the module.
-        if answered {
-            return stream.write_all(&out).await;
-        }
-        if !more(&mut stream, &mut bytes).await? {
-            return Ok(());
-        }
-    }
-}
-
-/// Reads what has arrived; `false` at the end.
-async fn more(stream: &mut UnixStream, bytes: &mut Vec<u8>) -> io::Result<bool> {
-    if bytes.len() > LONGEST {
-        return Err(question::garbage("it is too long"));
-    }
-    match tokio::time::timeout(ASKING, stream.read_buf(bytes)).await {
-        Ok(read) => Ok(read? > 0),
-        Err(_) => Ok(false),
-    }
-}
-
-/// What the kernel says of the peer; `None` if it is not root's (the socket's mode says so too).
-fn attested(stream: &UnixStream) -> io::Result<Option<Peer>> {
-    let credentials = stream.peer_cred()?;
-    let (Some(pid), 0) = (credentials.pid(), credentials.uid()) else { return Ok(None) };
-    if pid <= 0 {
-        return Ok(None);
-    }
-    let mut status = [0; STATUS_SIZE];
-    let length = File::open(format!("/proc/{pid}/status"))?.read(&mut status)?;
-    let status = String::from_utf8_lossy(status.get(..length).unwrap_or_default());
-    Ok(real_uid(&status).map(|real_uid| Peer { pid, real_uid }))
-}
-
-/// The real uid in the text of `/proc/PID/status` (proc(5)).
-fn real_uid(status: &str) -> Option<Uid> {
-    let line = status.lines().find_map(|line| line.strip_prefix("Uid:"))?;
-    line.split_ascii_whitespace().next()?.parse().ok().map(Uid)
+    // Who has taken a place and asks nothing is not waited for.
+    let _ = tokio::time::timeout(LAST_ANSWERS, last_answers).await;
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
+    use std::io::{Read, Write};
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::Duration;
+
+    use stint_proto::Uid;
+    use stint_proto::header::{self, INTERFACE_FIELD, MEMBER, METHOD_CALL, PATH, SIGNATURE, Value};
+
     use super::*;
 
-    #[test]
-    fn the_real_uid_is_the_first_of_the_four() {
-        assert_eq!(
-            real_uid("Name:\tsudo\nUid:\t1000\t0\t0\t0\nGid:\t5\t5\t5\t5\n"),
-            Some(Uid(1000))
-        );
-        assert_eq!(real_uid("Name:\tUid: 7\n"), None);
-        assert_eq!(real_uid("Uid:\t-1\t0\t0\t0\n"), None);
-        assert_eq!(real_uid(""), None);
+    /// Answers with the length of the message; `slow` ones in their own time.
+    #[derive(Clone, Default)]
+    struct Lengths {
+        slow: bool,
+        asked: Arc<AtomicUsize>,
+        settled: Arc<AtomicUsize>,
+    }
+
+    impl Answers for Lengths {
+        fn answer(&self, peer: Peer, message: Vec<u8>) -> Answering {
+            assert_eq!(peer.pid.unsigned_abs(), std::process::id());
+            self.asked.fetch_add(1, Ordering::SeqCst);
+            let slow = self.slow && self.asked.load(Ordering::SeqCst) == 1;
+            Box::pin(async move {
+                if slow {
+                    tokio::time::sleep(Duration::from_millis(300)).await;
+                }
+                Ok(format!("<{}>", message.len()).into_bytes())
+            })
+        }
+
+        fn settle(&self) {
+            self.settled.store(self.asked.load(Ordering::SeqCst), Ordering::SeqCst);
+        }
+    }
+
+    struct Stage {
+        folder: tempfile::TempDir,
+        answers: Lengths,
+        stop: oneshot::Sender<()>,
+        served: tokio::task::JoinHandle<io::Result<()>>,
+    }
+
+    impl Stage {
+        fn new(answers: Lengths, patience: Duration) -> Self {
+            let folder = tempfile::tempdir().unwrap();
+            let listener = UnixListener::bind(folder.path().join("sock")).unwrap();
+            let (stop, stopped) = oneshot::channel();
+            let owner = Uid(nix::unistd::geteuid().as_raw());
+            let whom = Whom { owner, patience };
+            let stopped = async move { drop(stopped.await) };
+            let served = tokio::spawn(serve(answers.clone(), listener, whom, stopped));
+            Self { folder, answers, stop, served }
+        }
+
+        fn connect(&self) -> UnixStream {
+            UnixStream::connect(self.folder.path().join("sock")).unwrap()
+        }
+
+        async fn end(self) -> usize {
+            self.stop.send(()).unwrap();
+            self.served.await.unwrap().unwrap();
+            self.answers.settled.load(Ordering::SeqCst)
+        }
+    }
+
+    const GREETING: &[u8] = b"\0AUTH EXTERNAL 30\r\nBEGIN\r\n";
+
+    fn call() -> Vec<u8> {
+        let fields = [
+            (PATH, Value::Path("/a")),
+            (INTERFACE_FIELD, Value::Text("a.b")),
+            (MEMBER, Value::Text("C")),
+            (SIGNATURE, Value::Signature("")),
+        ];
+        header::message(METHOD_CALL, 1, &fields, &[]).unwrap()
+    }
+
+    /// What comes until the connection ends.
+    async fn all_of(mut stream: UnixStream) -> String {
+        let reading = move || {
+            let mut text = Vec::new();
+            // A connection that is cut with something unread ends as a reset.
+            let _ = stream.read_to_end(&mut text);
+            String::from_utf8(text).unwrap()
+        };
+        tokio::task::spawn_blocking(reading).await.unwrap()
+    }
+
+    fn answer() -> String {
+        format!("<{}>", call().len())
+    }
+
+    const LONG: Duration = Duration::from_secs(60);
+
+    #[tokio::test]
+    async fn who_connects_and_asks_nothing_is_cut_off_and_others_are_served() {
+        let stage = Stage::new(Lengths::default(), Duration::from_millis(200));
+        let (silent, mut dribbling, mut half) = (stage.connect(), stage.connect(), stage.connect());
+        half.write_all(GREETING).unwrap();
+        let dribbler = std::thread::spawn(move || {
+            let (_keep, tick) = std::sync::mpsc::channel::<()>();
+            let line = b"\0AUTH EXTERNAL\r\n".iter().chain(b"DATA x".iter().cycle());
+            let cut = line.take(250).find(|byte| {
+                let _ = tick.recv_timeout(Duration::from_millis(20));
+                dribbling.write_all(&[**byte]).is_err()
+            });
+            cut.is_some()
+        });
+        let mut asking = stage.connect();
+        asking.write_all(&[GREETING, &call()].concat()).unwrap();
+        assert!(all_of(asking).await.ends_with(&answer()), "nobody waits for who asks nothing");
+        assert_eq!(all_of(silent).await, "");
+        assert_eq!(all_of(half).await, "", "a greeting is no question");
+        let cut = tokio::task::spawn_blocking(move || dribbler.join().unwrap()).await.unwrap();
+        assert!(cut, "a byte now and then makes the time no longer");
+        assert_eq!(stage.end().await, 1);
     }
 
     #[tokio::test]
-    async fn the_peer_is_this_process_when_it_is_root() {
-        let (ours, _theirs) = UnixStream::pair().unwrap();
-        let peer = attested(&ours).unwrap();
-        if nix::unistd::getuid().is_root() {
-            let pid = i32::try_from(std::process::id()).unwrap();
-            assert_eq!(peer, Some(Peer { pid, real_uid: Uid::ROOT }));
-        } else {
-            assert_eq!(peer, None);
+    async fn an_answer_that_waits_holds_up_no_other() {
+        let stage = Stage::new(Lengths { slow: true, ..Lengths::default() }, LONG);
+        let (mut slow, mut quick) = (stage.connect(), stage.connect());
+        slow.write_all(&[GREETING, &call()].concat()).unwrap();
+        let slow = tokio::spawn(all_of(slow));
+        while stage.answers.asked.load(Ordering::SeqCst) == 0 {
+            tokio::task::yield_now().await;
         }
+        quick.write_all(&[GREETING, &call()].concat()).unwrap();
+        assert!(all_of(quick).await.ends_with(&answer()));
+        assert!(!slow.is_finished());
+        // A daemon that stops still answers what it has taken.
+        assert_eq!(stage.end().await, 2);
+        assert!(slow.await.unwrap().ends_with(&answer()));
+    }
+
+    #[tokio::test]
+    async fn a_crowd_is_served_and_what_was_put_off_is_done_soon() {
+        let stage = Stage::new(Lengths::default(), LONG);
+        let crowd: Vec<UnixStream> = (0..100).map(|_| stage.connect()).collect();
+        for mut stream in &crowd {
+            for part in [GREETING, &call()].concat().chunks(40) {
+                stream.write_all(part).unwrap();
+            }
+        }
+        for stream in crowd {
+            assert!(all_of(stream).await.ends_with(&answer()));
+        }
+        let settled = async {
+            while stage.answers.settled.load(Ordering::SeqCst) < 100 {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        assert!(tokio::time::timeout(LONG, settled).await.is_ok());
+        stage.end().await;
     }
 }

@@ -4,15 +4,12 @@
 use std::io;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use stint_proto::body::{self, Body};
 use stint_proto::header::{
-    self, ERROR, ERROR_NAME, FIXED, INTERFACE_FIELD, MEMBER, METHOD_CALL, METHOD_RETURN, PATH,
+    self, ERROR, ERROR_NAME, FIXED, INTERFACE_FIELD, LE, MEMBER, METHOD_CALL, METHOD_RETURN, PATH,
     REPLY_SERIAL, SIGNATURE, Value,
 };
 use stint_proto::{ErrorCode, INTERFACE, OBJECT_PATH, PamItems};
-use zbus::Type;
-use zbus::wire::serialized::{Context, Data};
-use zbus::wire::{LE, to_bytes};
 
 use super::authority::{Caller, authorize};
 use crate::engine::{Engine, Peer, Refusal};
@@ -87,24 +84,21 @@ fn read(message: &[u8]) -> io::Result<Call<'_>> {
 }
 
 impl Call<'_> {
-    /// The one argument, which must be of type `T` and nothing else.
-    fn argument<T: Type + for<'d> Deserialize<'d>>(&self) -> Result<T, Refusal> {
-        let refuse = || {
-            let text = format!("{} takes one argument of type {}", self.member, T::SIGNATURE);
+    /// The one argument, which must be of type `B` and nothing else.
+    fn argument<B: Body>(&self) -> Result<B, Refusal> {
+        let value =
+            if self.signature == B::SIGNATURE { body::from_bytes(self.argument, LE) } else { None };
+        value.ok_or_else(|| {
+            let text = format!("{} takes one argument of type {}", self.member, B::SIGNATURE);
             Refusal::new(ErrorCode::Invalid, text)
-        };
-        if self.signature != T::SIGNATURE.to_string() {
-            return Err(refuse());
-        }
-        let data = Data::new(self.argument, Context::new(LE, 0));
-        let (value, read) = data.deserialize().map_err(|_| refuse())?;
-        if read == self.argument.len() { Ok(value) } else { Err(refuse()) }
+        })
     }
 
-    fn reply<T: Type + Serialize>(&self, value: &T) -> io::Result<Vec<u8>> {
-        let signature = T::SIGNATURE.to_string();
-        let fields =
-            [(REPLY_SERIAL, Value::Number(self.serial)), (SIGNATURE, Value::Signature(&signature))];
+    fn reply<B: Body>(&self, value: &B) -> io::Result<Vec<u8>> {
+        let fields = [
+            (REPLY_SERIAL, Value::Number(self.serial)),
+            (SIGNATURE, Value::Signature(B::SIGNATURE)),
+        ];
         written(METHOD_RETURN, &fields, value)
     }
 
@@ -123,13 +117,9 @@ impl Call<'_> {
     }
 }
 
-fn written<T: Type + Serialize>(
-    kind: u8,
-    fields: &[(u8, Value<'_>)],
-    value: &T,
-) -> io::Result<Vec<u8>> {
-    let body = to_bytes(Context::new(LE, 0), value).map_err(io::Error::other)?;
-    header::message(kind, 1, fields, body.bytes()).ok_or_else(unwritable)
+fn written<B: Body>(kind: u8, fields: &[(u8, Value<'_>)], value: &B) -> io::Result<Vec<u8>> {
+    let body = body::to_bytes(value).ok_or_else(unwritable)?;
+    header::message(kind, 1, fields, &body).ok_or_else(unwritable)
 }
 
 fn unwritable() -> io::Error {
@@ -195,8 +185,8 @@ mod tests {
             (MEMBER, Value::Text(member)),
             (SIGNATURE, Value::Signature("s")),
         ];
-        let body = to_bytes(Context::new(LE, 0), &"an id").unwrap();
-        header::message(METHOD_CALL, 7, &fields, body.bytes()).unwrap()
+        let body = body::to_bytes(&"an id".to_owned()).unwrap();
+        header::message(METHOD_CALL, 7, &fields, &body).unwrap()
     }
 
     #[test]

@@ -73,6 +73,11 @@ impl Engine {
         }
     }
 
+    /// Hands over to the state what answers to the module have put off, now that they are sent.
+    pub fn hand_over(&self) {
+        self.store.hand_over();
+    }
+
     fn decide(
         &self,
         policy: &Policy,
@@ -125,7 +130,7 @@ impl Engine {
         entry.user = Some(claimed);
         entry.uid = Some(peer.real_uid);
         entry.service = Some(items.service.clone());
-        self.record.note(entry);
+        self.record.note_later(entry);
         let line = format!("stint: {} is gated, and {why}.", harmless(&items.service));
         CheckAnswer { verdict: Verdict::Deny, lines: vec![line] }
     }
@@ -167,7 +172,7 @@ impl Engine {
         entry.grant = grant;
         entry.role = role;
         entry.service = Some(service.to_string());
-        self.record.note(entry);
+        self.record.note_later(entry);
     }
 
     fn ways(
@@ -237,9 +242,15 @@ impl Engine {
         };
         let text =
             format!("{} opens a session of {} as {}", session.user, session.service, items.user);
-        self.record.note(self.about_session(Event::SessionOpened, &session, grant, role, text));
+        self.record.note_later(self.about_session(
+            Event::SessionOpened,
+            &session,
+            grant,
+            role,
+            text,
+        ));
         self.state().sessions.insert(id.clone(), session.clone());
-        self.store.note(Write::SessionOpened(session));
+        self.store.note_later(Write::SessionOpened(session));
         Ok(id)
     }
 
@@ -251,8 +262,14 @@ impl Engine {
         let text =
             format!("{} closes a session of {} after {seconds} s", session.user, session.service);
         let grant = session.grant.clone();
-        self.record.note(self.about_session(Event::SessionClosed, &session, grant, None, text));
-        self.store.note(Write::SessionClosed(session.id));
+        self.record.note_later(self.about_session(
+            Event::SessionClosed,
+            &session,
+            grant,
+            None,
+            text,
+        ));
+        self.store.note_later(Write::SessionClosed(session.id));
         true
     }
 

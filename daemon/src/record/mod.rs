@@ -35,6 +35,13 @@ impl Record {
         self.store.note(Write::Record(entry));
     }
 
+    /// The same for an event whose answer somebody waits for: in the log at once, but the thread
+    /// that writes the state is woken after the answer ([`Store::note_later`]).
+    pub fn note_later(&self, entry: Entry) {
+        self.tell(&entry);
+        self.store.note_later(Write::Record(entry));
+    }
+
     /// Tells the log of an event that the state holds already, with the change it is about.
     pub fn tell(&self, entry: &Entry) {
         let (gap, fell_behind) = {

@@ -11,9 +11,9 @@ mod writer;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 pub use rows::StoredGrant;
 use rusqlite::Connection;
@@ -190,6 +190,7 @@ enum Job {
 #[derive(Clone)]
 pub struct Store {
     jobs: mpsc::Sender<Job>,
+    later: Arc<Mutex<Vec<Write>>>,
     lost: Arc<AtomicU64>,
 }
 
@@ -225,7 +226,7 @@ impl Store {
         let (jobs, queue) = mpsc::channel();
         let lost = Arc::new(AtomicU64::new(0));
         writer::spawn(connection, queue, Arc::clone(&lost), boot_id.to_owned())?;
-        let store = Self { jobs, lost };
+        let store = Self { jobs, later: Arc::default(), lost };
         store.note(Write::OldSessionsForgotten);
         Ok((store, loaded))
     }
@@ -237,7 +238,7 @@ impl Store {
     pub async fn change(&self, writes: Vec<Write>) -> Result<(), StoreError> {
         let (tell, told) = oneshot::channel();
         let reply: Reply = Box::new(move |result| drop(tell.send(result)));
-        self.jobs.send(Job::Change(writes, reply)).map_err(|_| StoreError::Closed)?;
+        self.send(Some(Job::Change(writes, reply)))?;
         told.await.map_err(|_| StoreError::Closed)?
     }
 
@@ -248,15 +249,39 @@ impl Store {
     pub fn change_blocking(&self, writes: Vec<Write>) -> Result<(), StoreError> {
         let (tell, told) = mpsc::channel();
         let reply: Reply = Box::new(move |result| drop(tell.send(result)));
-        self.jobs.send(Job::Change(writes, reply)).map_err(|_| StoreError::Closed)?;
+        self.send(Some(Job::Change(writes, reply)))?;
         told.recv().map_err(|_| StoreError::Closed)?
     }
 
     /// Writes this with the next batch. What cannot be written in the end is counted.
     pub fn note(&self, write: Write) {
-        if self.jobs.send(Job::Note(write)).is_err() {
+        if self.send(Some(Job::Note(write))).is_err() {
             self.lost.fetch_add(1, Ordering::Relaxed);
         }
+    }
+
+    /// The same, but the thread that writes is not woken yet: it gets this before whatever comes
+    /// next, or with [`Store::hand_over`], which the caller sees to within a few milliseconds.
+    /// An answer that somebody waits for goes before the waking.
+    pub fn note_later(&self, write: Write) {
+        self.later.lock().unwrap_or_else(PoisonError::into_inner).push(write);
+    }
+
+    /// Hands over what was noted for later.
+    pub fn hand_over(&self) {
+        // A state that is closed has counted what it lost.
+        self.send(None).ok();
+    }
+
+    /// Sends a job, behind all that was noted for later: the order of events is kept.
+    fn send(&self, job: Option<Job>) -> Result<(), StoreError> {
+        let mut later = self.later.lock().unwrap_or_else(PoisonError::into_inner);
+        for write in later.drain(..) {
+            if self.jobs.send(Job::Note(write)).is_err() {
+                self.lost.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+        job.map_or(Ok(()), |job| self.jobs.send(job).map_err(|_| StoreError::Closed))
     }
 
     /// Events that could not be written since the start.
@@ -301,14 +326,14 @@ impl Store {
     ) -> Result<T, StoreError> {
         let (tell, told) = oneshot::channel();
         let query: Query = Box::new(move |connection| drop(tell.send(read(connection))));
-        self.jobs.send(Job::Query(query)).map_err(|_| StoreError::Closed)?;
+        self.send(Some(Job::Query(query)))?;
         Ok(told.await.map_err(|_| StoreError::Closed)??)
     }
 
     /// Writes what waits and closes the file.
     pub fn close(&self) {
         let (tell, told) = mpsc::channel();
-        if self.jobs.send(Job::Stop(tell)).is_ok() {
+        if self.send(Some(Job::Stop(tell))).is_ok() {
             // An error says that the thread has ended, which is what is waited for.
             told.recv().ok();
         }

@@ -104,6 +104,28 @@ async fn told_events_are_written_without_being_asked_for() {
 }
 
 #[tokio::test]
+async fn what_was_noted_for_later_keeps_its_place_and_is_not_lost_at_the_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, _) = opened(folder.path());
+    let event = |text: &str| {
+        Write::Record(Entry::new(Timestamp::from_micros(9), Event::CheckAllowed, text.into()))
+    };
+    store.note_later(event("first"));
+    store.change(vec![event("second")]).await.unwrap();
+    store.note_later(event("third"));
+    store.hand_over();
+    store.note(event("fourth"));
+    store.note_later(event("fifth"));
+    store.close();
+    let connection = Connection::open(folder.path().join("state.sqlite")).unwrap();
+    let mut query = connection.prepare("SELECT message FROM record ORDER BY rowid").unwrap();
+    let texts: Vec<String> =
+        query.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
+    assert_eq!(texts, ["first", "second", "third", "fourth", "fifth"]);
+    assert_eq!(store.lost(), 0);
+}
+
+#[tokio::test]
 async fn a_policy_grant_that_is_over_is_remembered() {
     let folder = tempfile::tempdir().unwrap();
     let (store, _) = opened(folder.path());
