@@ -5,6 +5,7 @@
 use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::net::{UnixListener, UnixStream};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -120,7 +121,7 @@ impl<A: Answers> Door<A> {
             // From the last to the first, so that those who leave move none that is still to come.
             for at in ready.guests.into_iter().rev() {
                 let guest = self.guests.swap_remove(at);
-                self.listen(guest, now);
+                self.hear(guest, now);
             }
             self.guests.retain(|guest| guest.by > now);
             if ready.listener {
@@ -193,14 +194,25 @@ impl<A: Answers> Door<A> {
         };
         match Asking::new(stream, self.whom.owner) {
             Ok(asking) => {
-                self.listen(Guest { asking, by: after(now, self.whom.patience), place }, now);
+                self.hear(Guest { asking, by: after(now, self.whom.patience), place }, now);
             }
             Err(error) => complain(&error),
         }
         Ok(())
     }
 
-    /// Hears what somebody has said so far, and answers once it is a question.
+    /// Hears what somebody has said so far. A bug that it finds costs them their answer, and
+    /// nobody else theirs.
+    fn hear(&mut self, guest: Guest, now: Point) {
+        let heard = catch_unwind(AssertUnwindSafe(|| self.listen(guest, now)));
+        if let Err(payload) = heard {
+            // Dropping what a panic carries could panic again.
+            std::mem::forget(payload);
+            eprintln!("stintd: a question of the module's has found a bug, and was not answered");
+        }
+    }
+
+    /// Takes what somebody has said so far, and answers once it is a question.
     fn listen(&mut self, mut guest: Guest, now: Point) {
         match guest.asking.advance(&self.guid) {
             Ok(Progress::NotYet) => self.guests.push(guest),

@@ -90,10 +90,11 @@ mod tests {
 
     use super::*;
 
-    /// Answers with the length of the message; `slow` ones in their own time.
+    /// Answers with the length of the message; the first one late, or by a panic, where told so.
     #[derive(Clone, Default)]
     struct Lengths {
         slow: bool,
+        faulty: bool,
         asked: Arc<AtomicUsize>,
         settled: Arc<AtomicUsize>,
     }
@@ -102,7 +103,9 @@ mod tests {
         fn answer(&self, peer: Peer, message: Vec<u8>) -> Answering {
             assert_eq!(peer.pid.unsigned_abs(), std::process::id());
             self.asked.fetch_add(1, Ordering::SeqCst);
-            let slow = self.slow && self.asked.load(Ordering::SeqCst) == 1;
+            let first = self.asked.load(Ordering::SeqCst) == 1;
+            assert!(!(self.faulty && first), "a bug");
+            let slow = self.slow && first;
             Box::pin(async move {
                 if slow {
                     tokio::time::sleep(Duration::from_millis(300)).await;
@@ -214,6 +217,18 @@ mod tests {
         // A daemon that stops still answers what it has taken.
         assert_eq!(stage.end().await, 2);
         assert!(slow.await.unwrap().ends_with(&answer()));
+    }
+
+    #[tokio::test]
+    async fn a_bug_costs_one_answer_and_no_other() {
+        let stage = Stage::new(Lengths { faulty: true, ..Lengths::default() }, LONG);
+        for expected in [String::new(), answer()] {
+            let mut asking = stage.connect();
+            asking.write_all(&[GREETING, &call()].concat()).unwrap();
+            let said = all_of(asking).await;
+            assert!(said.ends_with(&expected) && said.is_empty() == expected.is_empty(), "{said}");
+        }
+        stage.end().await;
     }
 
     #[tokio::test]
