@@ -48,14 +48,23 @@ pub(super) enum Progress {
     },
 }
 
+/// Has the kernel say with each message who sent it: on this socket, and on the connections that
+/// are made to it from now on, from their first byte.
+///
+/// # Errors
+/// When the kernel refuses.
+pub(super) fn attest_senders(socket: &impl AsFd) -> io::Result<()> {
+    Ok(setsockopt(socket, PassCred, &true)?)
+}
+
 impl Asking {
-    /// Takes a connection of `owner`'s, whose process said so when it connected.
+    /// Takes a connection of `owner`'s, as the kernel says of the process that connected.
     ///
     /// # Errors
     /// When it is somebody else's (the socket's mode says so too).
     pub(super) fn new(stream: UnixStream, owner: Uid) -> io::Result<Self> {
-        // From here on the kernel says with each message who sent it.
-        setsockopt(&stream, PassCred, &true)?;
+        // Not inherited where it connected before the listener was told.
+        attest_senders(&stream)?;
         let credentials = getsockopt(&stream, PeerCredentials)?;
         if credentials.uid() != owner.0 || credentials.pid() <= 0 {
             return Err(question::garbage("the peer is not root's"));
@@ -173,8 +182,7 @@ impl Asking {
                 Ok(Peer { pid: sender.pid(), real_uid: Uid(sender.uid()) })
             }
             Some(_) => Err(question::garbage("another process asks than connected")),
-            // A kernel before 6.16 does not say it of what was sent between the moment when the
-            // connection was taken and the moment when it was told to.
+            // Nobody had asked the kernel yet when this was sent.
             None => by_proc(self.connected),
         }
     }
@@ -235,6 +243,25 @@ mod tests {
         assert_eq!(asking.peer, Some(own()));
         drop(theirs);
         assert!(matches!(asking.advance("abc"), Ok(Progress::Left)));
+    }
+
+    /// A connection that was waiting already when the socket was taken over, and a later one.
+    #[test]
+    fn every_connection_is_asked_who_sends() {
+        use std::os::unix::net::UnixListener;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("sock");
+        let listener = UnixListener::bind(&path).unwrap();
+        let mut early = UnixStream::connect(&path).unwrap();
+        attest_senders(&listener).unwrap();
+        let mut late = UnixStream::connect(&path).unwrap();
+        for stream in [&mut early, &mut late] {
+            let mut asking = Asking::new(listener.accept().unwrap().0, effective()).unwrap();
+            stream.write_all(b"\0").unwrap();
+            assert!(matches!(asking.advance("abc"), Ok(Progress::NotYet)));
+            assert_eq!(asking.peer, Some(own()));
+            assert!(getsockopt(&asking.stream, PassCred).unwrap(), "and no descriptor has room");
+        }
     }
 
     #[test]

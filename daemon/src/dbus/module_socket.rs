@@ -9,6 +9,7 @@ use std::sync::Arc;
 use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, oneshot};
 
+use super::asking::attest_senders;
 use super::door::{AT_ONCE, Door, LAST_ANSWERS, Whom};
 use super::question;
 use crate::engine::{Engine, Peer};
@@ -55,6 +56,7 @@ async fn serve(
     whom: Whom,
     stop: impl Future<Output = ()>,
 ) -> io::Result<()> {
+    attest_senders(&listener)?;
     let places = Arc::new(Semaphore::new(usize::from(AT_ONCE)));
     let (go_on, stopped) = UnixStream::pair()?;
     let (tell, mut ended) = oneshot::channel();
