@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::str::FromStr;
 
-use stint_proto::{BadName, GroupName, Length, RoleName, ServiceName, Timestamp, Uid, UserName};
+use stint_proto::{
+    BadName, GroupName, Length, RoleName, ServiceName, Timestamp, Uid, UserName, words,
+};
 
 use crate::{HostPattern, Hours, SudoRule, TicketRule, text};
 
@@ -66,41 +68,9 @@ impl fmt::Display for Principal {
     }
 }
 
-macro_rules! word {
-    ($(#[$doc:meta])* $type:ident { $($(#[$word_doc:meta])* $name:ident = $text:literal,)* }) => {
-        $(#[$doc])*
-        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-        pub enum $type {
-            $($(#[$word_doc])* $name,)*
-        }
-
-        impl $type {
-            /// Its words, in the order of their declaration.
-            pub const WORDS: &'static [&'static str] = &[$($text,)*];
-
-            /// The word for it in the policy.
-            #[must_use]
-            pub const fn as_str(self) -> &'static str {
-                match self { $(Self::$name => $text,)* }
-            }
-
-            /// The value of this word.
-            #[must_use]
-            pub fn from_word(word: &str) -> Option<Self> {
-                match word { $($text => Some(Self::$name),)* _ => None }
-            }
-        }
-
-        impl fmt::Display for $type {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.pad(self.as_str())
-            }
-        }
-    };
-}
-
-word! {
+words! {
     /// What the gate does with somebody who holds no grant.
+    #[derive(Default)]
     GateMode {
         /// Deny.
         #[default]
@@ -110,8 +80,9 @@ word! {
     }
 }
 
-word! {
+words! {
     /// How group memberships are given.
+    #[derive(Default)]
     Backend {
         /// By whichever of the two the host can do.
         #[default]
@@ -123,8 +94,9 @@ word! {
     }
 }
 
-word! {
+words! {
     /// What becomes of the sessions of a grant that ends.
+    #[derive(Default)]
     OnExpiry {
         /// They are ended.
         #[default]

@@ -3,10 +3,9 @@
 use serde::{Deserialize, Serialize};
 use zbus::{DeserializeDict, SerializeDict, Type};
 
-use crate::grant::words;
 use crate::{
     Grant, GrantId, GroupName, INVOKER_SERVICES, Length, RoleName, ServiceName, Timestamp, Uid,
-    UserName,
+    UserName, words,
 };
 
 /// What PAM says of a call: the module's question in the account phase, its report in the session
@@ -48,7 +47,7 @@ impl PamItems {
     }
 }
 
-words! {
+words! { wire;
     /// What the gate says.
     Verdict {
         /// Let in.

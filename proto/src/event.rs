@@ -3,29 +3,20 @@
 
 use std::fmt;
 
+use crate::words;
+
 /// The first 112 bits of every `MESSAGE_ID`; an event's number is the rest.
 pub const MESSAGE_ID_BASE: &str = "5b1c8f0e6a7d4b53a2e94d1f7c30";
 
-/// What an event decided (`STINT_DECISION`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Decision {
-    /// It let somebody in, or gave something.
-    Allowed,
-    /// It did not.
-    Denied,
-    /// It would not have, were the gate not in `observe` mode.
-    Observed,
-}
-
-impl Decision {
-    /// The word for it in the record.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Allowed => "allowed",
-            Self::Denied => "denied",
-            Self::Observed => "observed",
-        }
+words! {
+    /// What an event decided (`STINT_DECISION`).
+    Decision {
+        /// It let somebody in, or gave something.
+        Allowed = "allowed",
+        /// It did not.
+        Denied = "denied",
+        /// It would not have, were the gate not in `observe` mode.
+        Observed = "observed",
     }
 }
 

@@ -1,43 +1,10 @@
 //! A grant as it is shown: to its holder, to root, on the bus and in JSON.
 
-use serde::{Deserialize, Serialize};
 use zbus::{DeserializeDict, SerializeDict, Type};
 
-use crate::{GrantId, GroupName, RoleName, ServiceName, Timestamp, Uid, UserName};
+use crate::{GrantId, GroupName, RoleName, ServiceName, Timestamp, Uid, UserName, words};
 
-macro_rules! words {
-    ($(#[$doc:meta])* $type:ident { $($(#[$word_doc:meta])* $name:ident = $text:literal,)* }) => {
-        $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, Type)]
-        #[zbus(signature = "s")]
-        pub enum $type {
-            $($(#[$word_doc])* #[serde(rename = $text)] $name,)*
-        }
-
-        impl $type {
-            /// The word for it, on the wire, in JSON and in the state.
-            #[must_use]
-            pub const fn as_str(self) -> &'static str {
-                match self { $(Self::$name => $text,)* }
-            }
-
-            /// The value of this word.
-            #[must_use]
-            pub fn from_word(word: &str) -> Option<Self> {
-                match word { $($text => Some(Self::$name),)* _ => None }
-            }
-        }
-
-        impl std::fmt::Display for $type {
-            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.pad(self.as_str())
-            }
-        }
-    };
-}
-pub(crate) use words;
-
-words! {
+words! { wire;
     /// Where a grant is in its life.
     GrantState {
         /// It starts later.
@@ -49,7 +16,7 @@ words! {
     }
 }
 
-words! {
+words! { wire;
     /// How a grant ended.
     EndReason {
         /// By the clock.
@@ -63,7 +30,7 @@ words! {
     }
 }
 
-words! {
+words! { wire;
     /// Where a grant comes from.
     Origin {
         /// A request that was approved.

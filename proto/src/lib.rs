@@ -14,6 +14,7 @@ mod length;
 mod names;
 pub mod text;
 mod time;
+mod words;
 
 pub use call::{
     Alarm, CheckAnswer, Explain, Explanation, GrantOrder, Health, ListFilter, PamItems,

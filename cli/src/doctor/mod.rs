@@ -10,31 +10,22 @@ mod sudoers;
 use std::path::Path;
 
 use stint_policy::GateMode;
-use stint_proto::Health;
+use stint_proto::{Health, words};
 
 use crate::gate::inspect::{gated, standing};
 use crate::gate::places::Places;
 use crate::{bus, clock};
 
-/// How bad a finding is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Rank {
-    /// Somebody gets in without a grant.
-    Open,
-    /// Something does not work, or will not.
-    Wrong,
-    /// Something is not as it should be.
-    Odd,
-}
-
-impl Rank {
-    /// Its word.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Open => "open",
-            Self::Wrong => "wrong",
-            Self::Odd => "odd",
-        }
+words! {
+    /// How bad a finding is.
+    #[derive(PartialOrd, Ord)]
+    Rank {
+        /// Somebody gets in without a grant.
+        Open = "open",
+        /// Something does not work, or will not.
+        Wrong = "wrong",
+        /// Something is not as it should be.
+        Odd = "odd",
     }
 }
 

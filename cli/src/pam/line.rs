@@ -1,41 +1,27 @@
 //! One PAM file, line by line, as libpam reads it: comments, continued lines, `@include`, controls
 //! in words and in brackets. Keeps where every rule stands, and judges nothing.
 
-use stint_proto::MODULE_FILE;
+use stint_proto::{MODULE_FILE, words};
 
-/// The four kinds of rules.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Facility {
-    /// `auth`
-    Auth,
-    /// `account`
-    Account,
-    /// `password`
-    Password,
-    /// `session`
-    Session,
+words! {
+    /// The four kinds of rules.
+    Facility {
+        /// `auth`
+        Auth = "auth",
+        /// `account`
+        Account = "account",
+        /// `password`
+        Password = "password",
+        /// `session`
+        Session = "session",
+    }
 }
 
 impl Facility {
-    fn from_word(word: &str) -> Option<Self> {
+    /// As the first word of a rule: in letters of any size, behind a dash or not.
+    fn from_first(word: &str) -> Option<Self> {
         let word = word.strip_prefix('-').unwrap_or(word);
-        let all = [
-            ("auth", Self::Auth),
-            ("account", Self::Account),
-            ("password", Self::Password),
-            ("session", Self::Session),
-        ];
-        all.into_iter().find(|(name, _)| name.eq_ignore_ascii_case(word)).map(|(_, kind)| kind)
-    }
-
-    /// Its word.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Auth => "auth",
-            Self::Account => "account",
-            Self::Password => "password",
-            Self::Session => "session",
-        }
+        Self::from_word(&word.to_ascii_lowercase())
     }
 }
 
@@ -157,7 +143,7 @@ fn directive(line: &str) -> Directive {
             .next()
             .map_or(Directive::Unreadable, |file| Directive::IncludeAll(file.to_owned()));
     }
-    let Some(facility) = Facility::from_word(first) else { return Directive::Unreadable };
+    let Some(facility) = Facility::from_first(first) else { return Directive::Unreadable };
     let rest = line.trim_start().get(first.len()..).unwrap_or_default().trim_start();
     let (control, rest) = match rest.strip_prefix('[') {
         Some(inside) => match inside.split_once(']') {

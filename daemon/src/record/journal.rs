@@ -8,6 +8,8 @@ use std::io;
 use std::os::unix::net::UnixDatagram;
 use std::path::PathBuf;
 
+use stint_proto::words;
+
 use super::entry::{Entry, harmless};
 
 /// The most events that wait for a full socket; beyond it the oldest are given up and counted.
@@ -15,23 +17,13 @@ const WAITING_LIMIT: usize = 1_024;
 /// authpriv (syslog(3)).
 const FACILITY: u8 = 10;
 
-/// Which log there is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// systemd-journald.
-    Journal,
-    /// A syslog daemon.
-    Syslog,
-}
-
-impl Kind {
-    /// The word for it in `stint doctor`.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Journal => "journal",
-            Self::Syslog => "syslog",
-        }
+words! {
+    /// Which log there is.
+    Kind {
+        /// systemd-journald.
+        Journal = "journal",
+        /// A syslog daemon.
+        Syslog = "syslog",
     }
 }
 

@@ -18,35 +18,20 @@ use std::sync::{Arc, Mutex, PoisonError};
 pub use rows::StoredGrant;
 use rusqlite::Connection;
 use stint_policy::SourceFile;
-use stint_proto::{GrantId, GroupName, RoleName, Timestamp, Uid, UserName};
+use stint_proto::{GrantId, GroupName, RoleName, Timestamp, Uid, UserName, words};
 use tokio::sync::oneshot;
 
 use crate::domain::grant::Grant;
 use crate::record::Entry;
 
-/// How a membership was given.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Backend {
-    /// /etc/group and /etc/gshadow.
-    Files,
-    /// A drop-in of nss-systemd.
-    Userdb,
-}
-
-impl Backend {
-    /// The word for it in the policy and in the state.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Files => "files",
-            Self::Userdb => "userdb",
-        }
-    }
-
-    /// The backend of this word.
-    #[must_use]
-    pub fn from_word(word: &str) -> Option<Self> {
-        [Self::Files, Self::Userdb].into_iter().find(|backend| backend.as_str() == word)
+words! {
+    /// How a membership was given.
+    #[derive(PartialOrd, Ord)]
+    Backend {
+        /// /etc/group and /etc/gshadow.
+        Files = "files",
+        /// A drop-in of nss-systemd.
+        Userdb = "userdb",
     }
 }
 
