@@ -28,6 +28,10 @@ mod environment;
 mod expiry;
 #[path = "hosts/gate.rs"]
 mod gate;
+#[path = "hosts/gate_people.rs"]
+mod gate_people;
+#[path = "hosts/gate_ways.rs"]
+mod gate_ways;
 #[path = "hosts/groups.rs"]
 mod groups;
 #[path = "hosts/harness.rs"]
@@ -36,6 +40,10 @@ mod harness;
 mod log;
 #[path = "hosts/module.rs"]
 mod module;
+#[path = "hosts/module_floods.rs"]
+mod module_floods;
+#[path = "hosts/module_traces.rs"]
+mod module_traces;
 #[path = "hosts/output.rs"]
 mod output;
 #[path = "hosts/package.rs"]

@@ -134,16 +134,18 @@ pub fn assert_let_in(host: &Host, shell: &mut Shell, when: &str) {
     }
 }
 
+/// The process of the daemon; `0` where none runs.
+pub fn daemon(host: &Host) -> String {
+    host.ok("systemctl show -P MainPID stintd.service").trim().to_owned()
+}
+
 /// Kills the daemon as nothing in it can prevent, and returns once it is dead. systemd starts it
 /// again a second later.
 pub fn kill(host: &Host) {
-    let pid = host.ok("systemctl show -P MainPID stintd.service").trim().to_owned();
+    let pid = daemon(host);
     assert_ne!(pid, "0", "stintd does not run");
     host.ok(&format!("kill -KILL {pid}"));
-    eventually("the end of stintd", SOON, || {
-        let now = host.ok("systemctl show -P MainPID stintd.service");
-        (now.trim() != pid).then_some(())
-    });
+    eventually("the end of stintd", SOON, || (daemon(host) != pid).then_some(()));
 }
 
 /// A Bookworm host whose boots differ for the daemon too: its hardened unit mounts a /proc of its own, in

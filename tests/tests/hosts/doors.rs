@@ -136,3 +136,16 @@ pub fn let_in(shell: &mut Shell, line: &str, shows: &str) {
     let last = output.stdout.lines().last().unwrap_or_default().trim();
     assert_eq!((output.status, last), (0, shows), "{line}: {output}");
 }
+
+/// Asserts that alice becomes root by every door.
+pub fn assert_open(host: &Host, when: &str) {
+    for door in doors(host.suite()) {
+        let output = as_alice(host, &door.line("id -u"));
+        assert_eq!(
+            (output.status, output.stdout.as_str()),
+            (0, "0\n"),
+            "{}, {when}: {output}",
+            door.program
+        );
+    }
+}

@@ -1,13 +1,11 @@
 //! The module in sudo, sudo-rs, su and doas: without an answer that is stintd's, nobody is let in,
-//! within the timeout and in clear words, and root is; and nothing of it is left in the program
-//! that asked, nor in stintd, however often and however many at once.
+//! within the timeout and in clear words, and root is.
 
-use crate::common::{SOON, assert_says, builder, grant};
+use crate::common::{SOON, assert_says, builder, daemon, grant};
 use crate::doors::{
-    Door, POLICY, alice, as_alice, away, doors, doors_builder, free_su, gate_doors, gated_doors,
-    grant_all, unbelieved,
+    POLICY, as_alice, assert_open, away, doors, doors_builder, gate_doors, gated_doors, grant_all,
+    unbelieved,
 };
-use std::collections::BTreeSet;
 use std::thread;
 use std::time::Duration;
 use stint_tests::{Deadline, Host, Suite, eventually};
@@ -16,10 +14,6 @@ use stint_tests::{Deadline, Host, Suite, eventually};
 const IN_TIME: Duration = Duration::from_secs(10);
 
 const IMPOSTOR: &str = include_str!("impostor.pl");
-
-fn daemon(host: &Host) -> String {
-    host.ok("systemctl show -P MainPID stintd.service").trim().to_owned()
-}
 
 /// Everybody is denied at every door, at once and in these words, and root is let in.
 fn assert_shut(host: &Host, when: &str, least: Duration, text: impl Fn(&str) -> String + Sync) {
@@ -41,18 +35,6 @@ fn assert_shut(host: &Host, when: &str, least: Duration, text: impl Fn(&str) -> 
     });
     let root = host.run("sudo -n id -u; su -c 'id -u'; su - -c 'id -u'; doas id -u");
     assert_eq!(root.stdout, "0\n0\n0\n0\n", "root, {when}: {root}");
-}
-
-fn assert_open(host: &Host, when: &str) {
-    for door in doors(host.suite()) {
-        let output = as_alice(host, &door.line("id -u"));
-        assert_eq!(
-            (output.status, output.stdout.as_str()),
-            (0, "0\n"),
-            "{}, {when}: {output}",
-            door.program
-        );
-    }
 }
 
 fn without_stintd_nobody_is_let_in(suite: Suite) {
@@ -190,224 +172,6 @@ fn options_are_obeyed_and_an_unknown_one_denies() {
         let took = clock.elapsed().as_secs();
         assert!((seconds..seconds + 2).contains(&took), "{given:?} took {took} s");
     }
-}
-
-/// Run as root by each door: what the command and those who started it have open, block, ignore
-/// and catch, and how many threads they have.
-const FAMILY: &str = r#"for fd in /proc/self/fd/*; do readlink $fd; done | sort | sed 's/[0-9][0-9]*//g' >/run/family
-pid=$PPID
-echo command >>/run/family
-grep -e ^SigBlk -e ^SigIgn -e ^SigCgt -e ^Threads /proc/self/status >>/run/family
-while read name </proc/$pid/comm && echo " sudo sudo-rs su doas " | grep -q " $name "; do
-    echo $name >>/run/family
-    grep -e ^SigBlk -e ^SigIgn -e ^SigCgt -e ^Threads /proc/$pid/status >>/run/family
-    for fd in /proc/$pid/fd/*; do echo "${fd##*/} $(readlink $fd | sed 's/[0-9][0-9]*//g')"; done >>/run/family
-    pid=$(sed -n 's/^PPid:\t//p' /proc/$pid/status)
-done
-cat /run/family
-"#;
-
-fn nothing_is_left(suite: Suite) {
-    let host = doors_builder(suite)
-        .file("/usr/local/bin/family", 0o755, format!("#!/bin/sh\n{FAMILY}"))
-        .boot();
-    free_su(&host);
-    let look = |door: &Door| {
-        let family = as_alice(&host, &format!("{} 2>&1 | cat", door.line("/usr/local/bin/family")));
-        let open = as_alice(&host, &door.line("ls /proc/self/fd"));
-        // ls has its folder open besides. su alone passes on what it was started with.
-        if door.program != "su" {
-            assert_eq!(open.stdout, "0\n1\n2\n3\n", "{}: {open}", door.program);
-        }
-        assert!(family.stdout.contains("SigIgn"), "{}: {family}", door.program);
-        family.stdout + &open.stdout
-    };
-    let without: Vec<String> = doors(suite).iter().map(look).collect();
-    host.ok("stint gate on sudo su doas");
-    grant_all(&host);
-    for (door, without) in doors(suite).iter().zip(without) {
-        assert!(without.contains(&format!("\n{}\n", door.program)), "{without}");
-        let asked = host.journal("STINT_EVENT=check.allowed").len();
-        assert_eq!(look(door), without, "{}: with the gate, and without", door.program);
-        let asked_now = host.journal("STINT_EVENT=check.allowed").len();
-        assert_eq!(asked_now, asked + 2, "{}: the module was not asked", door.program);
-    }
-}
-
-#[test]
-fn no_descriptor_thread_or_signal_is_left_behind_on_bookworm() {
-    nothing_is_left(Suite::Bookworm);
-}
-
-#[test]
-fn no_descriptor_thread_or_signal_is_left_behind_on_trixie() {
-    nothing_is_left(Suite::Trixie);
-}
-
-/// What a door's program does to the world, as the kernel saw it: programs run, files written,
-/// threads made, sockets connected.
-fn deeds(host: &Host, door: &Door) -> BTreeSet<String> {
-    let trace = "execve,execveat,clone,clone3,vfork,connect,bind,sendto,openat,open,creat,unlink,unlinkat,rename,renameat,renameat2,mkdir,mkdirat,chmod,fchmodat,chown,setitimer,timer_create";
-    let line = door.line("/bin/true");
-    host.ok(&format!("cd / && strace -f -qq -e trace={trace} -e signal=none -o /run/trace -u alice {line} && cat /run/trace"));
-    let trace = host.ok("cat /run/trace");
-    let told = |line: &str| {
-        let (_, call) = line.split_once(' ')?;
-        let call = call.trim_start();
-        let (name, rest) = call.split_once('(')?;
-        match name {
-            "open" | "openat"
-                if rest.contains("O_WRONLY")
-                    || rest.contains("O_RDWR")
-                    || rest.contains("O_CREAT") =>
-            {
-                Some(format!("writes {}", rest.split('"').nth(1)?))
-            }
-            "open" | "openat" | "sendto" => None,
-            "clone" | "clone3" if !rest.contains("CLONE_THREAD") => None,
-            "connect" => Some(format!("connects {}", rest.split('"').nth(1).unwrap_or(rest))),
-            // The name that sd-bus binds begins with a random number.
-            "bind" => Some(format!("binds {}", rest.rsplit('/').next()?)),
-            _ => Some(format!("{name} {}", rest.split('"').nth(1).unwrap_or("a thread or timer"))),
-        }
-    };
-    trace.lines().filter_map(told).collect()
-}
-
-fn one_connection_is_all(suite: Suite) {
-    let host = doors_builder(suite).boot();
-    free_su(&host);
-    let without: Vec<_> = doors(suite).iter().map(|door| deeds(&host, door)).collect();
-    host.ok("stint gate on sudo su doas");
-    grant_all(&host);
-    for (door, without) in doors(suite).iter().zip(without) {
-        assert!(without.iter().any(|deed| deed.starts_with("execve ")), "{without:?}");
-        let with = deeds(&host, door);
-        let more: Vec<_> = with.difference(&without).collect();
-        assert_eq!(more, ["connects /run/stint/pam.sock"], "{}", door.program);
-    }
-}
-
-#[test]
-fn one_connection_to_stintd_is_all_that_it_does_on_bookworm() {
-    one_connection_is_all(Suite::Bookworm);
-}
-
-#[test]
-fn one_connection_to_stintd_is_all_that_it_does_on_trixie() {
-    one_connection_is_all(Suite::Trixie);
-}
-
-/// Open descriptors, threads and resident KiB of stintd.
-fn size(host: &Host) -> (u64, u64, u64) {
-    let pid = daemon(host);
-    let text = host.ok(&format!(
-        "ls /proc/{pid}/fd | wc -l; awk '/^Threads/ {{print $2}} /^VmRSS/ {{print $2}}' /proc/{pid}/status"
-    ));
-    let numbers: Vec<u64> = text.split_whitespace().map(|word| word.parse().unwrap()).collect();
-    (numbers[0], numbers[2], numbers[1])
-}
-
-fn a_thousand_in_a_row_and_many_at_once(suite: Suite, sudo: &str) {
-    let host = builder(suite, POLICY).boot();
-    host.ok("stint gate on sudo");
-    grant(&host, "alice admin --for 2h");
-    let many = |count: u32, sign: &str| {
-        let line = format!("for i in $(seq {count}); do {sudo} -n echo in {sign} done; wait");
-        let output = host.run_with(&alice(&line), b"", Duration::from_secs(300));
-        let lines = output.stdout.lines().filter(|line| *line == "in").count();
-        assert_eq!(lines, count as usize, "{count}: {}", output.stderr);
-    };
-    many(200, "&");
-    let before = size(&host);
-    many(1000, ";");
-    many(200, "&");
-    eventually("as few descriptors and threads as before", SOON, || {
-        let after = size(&host);
-        (after.0 <= before.0 && after.1 <= before.1).then_some(())
-    });
-    let after = size(&host);
-    assert!(after.2 <= before.2 + 4096, "KiB resident: {} before, {} after", before.2, after.2);
-    assert_eq!(host.ok("systemctl show -P NRestarts stintd.service"), "0\n");
-}
-
-#[test]
-fn a_thousand_sudos_in_a_row_and_two_hundred_at_once_neither_hang_nor_leak() {
-    a_thousand_in_a_row_and_many_at_once(Suite::Bookworm, "sudo");
-}
-
-#[test]
-fn a_thousand_of_sudo_rs_in_a_row_and_two_hundred_at_once_neither_hang_nor_leak() {
-    a_thousand_in_a_row_and_many_at_once(Suite::Trixie, "sudo-rs");
-}
-
-fn killed_in_mid_question(suite: Suite) {
-    let host = gated_doors(suite);
-    grant_all(&host);
-    assert_open(&host, "before");
-    let (pid, before) = (daemon(&host), size(&host));
-    for door in doors(suite) {
-        host.ok(&format!("kill -STOP {pid}"));
-        let asking = format!(
-            "{} & child=$!; read go; kill -KILL $child; wait $child; echo $?",
-            door.line("id -u")
-        );
-        thread::scope(|scope| {
-            let person = scope.spawn(|| {
-                let line =
-                    format!("mkfifo -m 0622 /run/go 2>/dev/null; {} <>/run/go", alice(&asking));
-                host.run(&line)
-            });
-            // The listener is one line, each question that waits for stintd another.
-            eventually("a question that waits", SOON, || {
-                let lines = host.ok("grep -c /run/stint/pam.sock /proc/net/unix");
-                (lines.trim() != "1").then_some(())
-            });
-            host.ok("echo go >/run/go");
-            let output = person.join().unwrap();
-            assert!(output.stdout.ends_with("137\n"), "{}: {output}", door.program);
-            assert!(!output.stdout.starts_with('0'), "{}: {output}", door.program);
-        });
-        host.ok(&format!("kill -CONT {pid}"));
-        assert_open(&host, &format!("after {} was killed", door.program));
-    }
-    assert_eq!(daemon(&host), pid);
-    eventually("as few descriptors as before", SOON, || (size(&host).0 <= before.0).then_some(()));
-}
-
-#[test]
-fn who_kills_the_program_in_mid_question_harms_nobody_on_bookworm() {
-    killed_in_mid_question(Suite::Bookworm);
-}
-
-#[test]
-fn who_kills_the_program_in_mid_question_harms_nobody_on_trixie() {
-    killed_in_mid_question(Suite::Trixie);
-}
-
-#[test]
-fn a_restart_of_stintd_denies_no_sudo() {
-    let host = builder(Suite::Bookworm, POLICY).boot();
-    host.ok("stint gate on sudo");
-    grant(&host, "alice admin --for 2h");
-    let loops = alice(
-        "for loop in 1 2 3 4; do \
-         (while [ ! -e /run/enough ]; do sudo -n echo in || echo out; done) & done >/tmp/seen; wait",
-    );
-    let seen = || host.run("cat /tmp/seen").stdout;
-    thread::scope(|scope| {
-        let people = scope.spawn(|| host.run_with(&loops, b"", Duration::from_secs(120)));
-        for _ in 0..10 {
-            let before = seen().len();
-            // Each of the four, and one more, since the last restart.
-            eventually("sudos that go on", SOON, || (seen().len() > before + 12).then_some(()));
-            host.ok("systemctl restart stintd.service");
-        }
-        host.ok("touch /run/enough");
-        let output = people.join().unwrap();
-        let log = host.ok("journalctl -q -t sudo -g pam_stint || true");
-        assert!(!seen().contains("out"), "{output}{log}");
-    });
 }
 
 #[test]
