@@ -17,15 +17,16 @@ fn size(host: &Host) -> (u64, u64, u64) {
     (numbers[0], numbers[2], numbers[1])
 }
 
-fn a_thousand_in_a_row_and_many_at_once(suite: Suite, sudo: &str) {
-    let host = builder(suite, POLICY).boot();
-    host.ok("stint gate on sudo");
-    grant(&host, "alice admin --for 2h");
+fn a_thousand_in_a_row_and_many_at_once(suite: Suite, program: &str) {
+    let host = gated_doors(suite);
+    grant_all(&host);
+    let door = doors(suite).into_iter().find(|door| door.program == program);
+    let line = door.unwrap_or_else(|| panic!("no {program} on {suite:?}")).line("echo in");
     let many = |count: u32, sign: &str| {
-        let line = format!("for i in $(seq {count}); do {sudo} -n echo in {sign} done; wait");
+        let line = format!("for i in $(seq {count}); do {line} {sign} done; wait");
         let output = host.run_with(&alice(&line), b"", Duration::from_secs(300));
         let lines = output.stdout.lines().filter(|line| *line == "in").count();
-        assert_eq!(lines, count as usize, "{count}: {}", output.stderr);
+        assert_eq!(lines, count as usize, "{program}, {count}: {}", output.stderr);
     };
     many(200, "&");
     let before = size(&host);
@@ -48,6 +49,16 @@ fn a_thousand_sudos_in_a_row_and_two_hundred_at_once_neither_hang_nor_leak() {
 #[test]
 fn a_thousand_of_sudo_rs_in_a_row_and_two_hundred_at_once_neither_hang_nor_leak() {
     a_thousand_in_a_row_and_many_at_once(Suite::Trixie, "sudo-rs");
+}
+
+#[test]
+fn a_thousand_of_su_in_a_row_and_two_hundred_at_once_neither_hang_nor_leak() {
+    a_thousand_in_a_row_and_many_at_once(Suite::Trixie, "su");
+}
+
+#[test]
+fn a_thousand_of_doas_in_a_row_and_two_hundred_at_once_neither_hang_nor_leak() {
+    a_thousand_in_a_row_and_many_at_once(Suite::Bookworm, "doas");
 }
 
 fn killed_in_mid_question(suite: Suite) {
