@@ -19,8 +19,8 @@ mod when;
 use std::error::Error;
 use std::process::ExitCode;
 
-use clap::Parser;
-use clap::error::ErrorKind;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{CommandFactory, Parser};
 use stint_policy::text::harmless;
 use stint_proto::ExitStatus;
 
@@ -32,12 +32,28 @@ fn main() -> ExitCode {
             }
             failure.status
         }),
-        Err(error) => misunderstood(&error),
+        Err(mut error) => {
+            suggest_what_is_shown(&mut error);
+            misunderstood(&error)
+        }
     };
     if status == ExitStatus::Done && out::failed() {
         return ExitCode::from(ExitStatus::Failed as u8);
     }
     ExitCode::from(status as u8)
+}
+
+/// Takes verbs that the help keeps to itself out of what a mistyped one may have meant.
+fn suggest_what_is_shown(error: &mut clap::Error) {
+    let Some(ContextValue::Strings(mut verbs)) = error.remove(ContextKind::SuggestedSubcommand)
+    else {
+        return;
+    };
+    let stint = args::Cli::command();
+    verbs.retain(|verb| !stint.find_subcommand(verb).is_some_and(clap::Command::is_hide_set));
+    if !verbs.is_empty() {
+        error.insert(ContextKind::SuggestedSubcommand, ContextValue::Strings(verbs));
+    }
 }
 
 /// Shows the help that was asked for, or what was not understood.
@@ -62,4 +78,25 @@ fn misunderstood(error: &clap::Error) -> ExitStatus {
     let lines: Vec<String> = text.lines().map(harmless).collect();
     out::warn(&format!("stint: {}", lines.join("\n")));
     ExitStatus::Usage
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said_of(verb: &str) -> String {
+        let mut error = args::Cli::try_parse_from(["stint", verb]).unwrap_err();
+        suggest_what_is_shown(&mut error);
+        error.render().to_string()
+    }
+
+    #[test]
+    fn a_mistyped_verb_leads_to_no_hidden_one() {
+        let mistyped = args::Cli::try_parse_from(["stint", "grnat"]).unwrap_err();
+        assert!(mistyped.render().to_string().contains("'generate'"), "not a test");
+        let said = said_of("grnat");
+        assert!(said.contains("'grant'") && !said.contains("generate"), "{said}");
+        let said = said_of("generat");
+        assert!(said.contains("'generat'") && !said.contains("generate"), "{said}");
+    }
 }

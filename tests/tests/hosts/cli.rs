@@ -217,6 +217,10 @@ fn words_that_are_mistyped_are_told_and_nobody_but_root_changes_anything() {
         assert_eq!(output.stderr.lines().next(), Some(first), "{line}");
         assert!(!output.stderr.contains('\u{1b}'), "{line}: {output}");
     }
+    for line in ["stint grnat alice admin", "stint generat"] {
+        let said = host.run(line).stderr;
+        assert!(!said.contains("generate"), "{line} leads to a verb that is hidden: {said}");
+    }
     for (verb, rest) in [
         ("grant", "alice admin --reason x"),
         ("revoke", "--all --reason x"),
