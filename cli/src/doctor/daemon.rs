@@ -83,8 +83,8 @@ mod tests {
         assert_eq!(
             texts(&other),
             [
-                "stintd's clock and this command's differ by 1 min.",
-                "The wall clock was set back by 1 min; grants end by the boot clock meanwhile."
+                "stintd's clock and this command's differ by 2 min.",
+                "The wall clock was set back by 2 min; grants end by the boot clock meanwhile."
             ]
         );
         assert_eq!(texts(&Health { boot: 10_000_000, ..health() }).len(), 1);

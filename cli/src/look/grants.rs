@@ -170,7 +170,7 @@ pub mod tests {
     }
 
     fn here() -> Here {
-        Here { now: "2026-11-23T14:03:30Z".parse().unwrap(), zone: TimeZone::UTC }
+        Here { now: "2026-11-23T14:03:40Z".parse().unwrap(), zone: TimeZone::UTC }
     }
 
     #[test]

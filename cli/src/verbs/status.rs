@@ -58,7 +58,7 @@ mod tests {
 
     fn shown(status: &Status) -> String {
         let here =
-            Here { now: "2026-11-23T14:03:30Z".parse().unwrap(), zone: jiff::tz::TimeZone::UTC };
+            Here { now: "2026-11-23T14:03:40Z".parse().unwrap(), zone: jiff::tz::TimeZone::UTC };
         anstream::adapter::strip_str(&text(status, &here)).to_string()
     }
 

@@ -97,7 +97,7 @@ fn stint_alone_says_what_one_holds() {
         lines[..2],
         ["You hold on web-1", "  ROLE   OPENS  LEFT    ENDS   APPROVED BY  GRANT"]
     );
-    assert!(lines[2].starts_with("  admin  sudo   29 min  "), "{table}");
+    assert!(lines[2].starts_with("  admin  sudo   30 min  "), "{table}");
     assert!(lines[2].ends_with(&format!("  root         {hers}")), "{table}");
     assert_eq!(lines[3..], ["You may be granted  admin       stint roles"]);
     assert_eq!(host.as_user("alice", "stint status").stdout, table, "stint alone is stint status");
