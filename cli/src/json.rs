@@ -70,13 +70,16 @@ pub fn role(role: &RoleSummary) -> Value {
 }
 
 /// `stint explain`.
-pub fn explanation(explanation: &Explanation) -> Value {
+///
+/// `gated` is null where it cannot be told.
+pub fn explanation(explanation: &Explanation, gated: Option<bool>) -> Value {
     json!({
         "user": explanation.user,
         "service": explanation.service,
         "at": time(explanation.at),
         "verdict": explanation.verdict,
         "because": explanation.because,
+        "gated": gated,
     })
 }
 

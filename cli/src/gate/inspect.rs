@@ -58,6 +58,19 @@ pub fn standing(places: &Places, service: &str) -> Option<Standing> {
     Some(judge(service, &text, &files))
 }
 
+/// Whether the service asks the module; `None` where a file that would tell cannot be read. A
+/// service without a file has that of `other`, as libpam reads it.
+pub fn asks(places: &Places, service: &str) -> Option<bool> {
+    let service = if places.has(service) { service } else { "other" };
+    if !places.has(service) {
+        return Some(false);
+    }
+    match standing(places, service)?.leak {
+        Some(Leak::Broken(_)) => None,
+        leak => Some(leak != Some(Leak::Absent)),
+    }
+}
+
 /// How every service of the host stands that has to do with the gate.
 pub fn gated(places: &Places) -> Vec<Standing> {
     let names = places.names().unwrap_or_default();

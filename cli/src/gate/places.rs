@@ -35,8 +35,9 @@ impl Places {
         self.pam.join(service)
     }
 
-    /// The text of a service's file, the host's own or a package's. What is no UTF-8 in it is
-    /// replaced: good for reading, not for writing back.
+    /// The text of a service's file, the host's own or a package's; `None` if there is none, or
+    /// the one that counts cannot be read. What is no UTF-8 in it is replaced: good for reading,
+    /// not for writing back.
     pub fn text(&self, service: &str) -> Option<String> {
         let name = Path::new(service);
         let folders = [&self.pam].into_iter().chain(&self.vendor);
@@ -45,10 +46,18 @@ impl Places {
         } else {
             folders.map(|folder| folder.join(name)).collect()
         };
-        candidates
-            .iter()
-            .find_map(|path| fs::read(path).ok())
-            .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+        let read = candidates.iter().map(fs::read);
+        let mut there = read.skip_while(|read| {
+            read.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
+        });
+        let bytes = there.next()?.ok()?;
+        Some(String::from_utf8_lossy(&bytes).into_owned())
+    }
+
+    /// Whether there is a file for the service, the host's own or a package's.
+    pub fn has(&self, service: &str) -> bool {
+        let folders = [&self.pam].into_iter().chain(&self.vendor);
+        folders.map(|folder| folder.join(service)).any(|path| path.exists())
     }
 
     /// Whether only a package has a file for the service.

@@ -59,9 +59,10 @@ fn json_is_one_document_with_the_contracts_names_and_utc_times() {
     assert_eq!(fields(role), wanted);
     assert_eq!((&role["max_duration_seconds"], &role["eligible"]), (&14_400.into(), &false.into()));
     let explained = ask("stint explain --user alice --json");
-    assert_eq!(fields(&explained), "at because service user verdict");
+    assert_eq!(fields(&explained), "at because gated service user verdict");
     assert_time(&explained["at"]);
     assert_eq!((&explained["verdict"], &explained["service"]), (&"allow".into(), &"sudo".into()));
+    assert_eq!(explained["gated"], true);
     let reloaded = ask("stint reload --json");
     assert_eq!(fields(&reloaded), "ended gate_differs gate_mode granted roles warnings");
     let doctor = ask("stint doctor --json");
@@ -129,6 +130,38 @@ fn explain_says_why_and_what_the_gate_then_does() {
     assert!(host.ok("stint explain --user alice --at +1h").contains("sudo does not let alice in."));
     assert!(host.ok("stint explain su --user alice").contains("su does not let alice in."));
     assert!(host.ok("stint explain --user root").contains("sudo lets root in."));
+}
+
+#[test]
+fn explain_says_of_a_service_that_is_not_gated_that_it_is_not() {
+    let host = gated(Suite::Bookworm);
+    let first = |service: &str| {
+        let text = host.as_user("alice", &format!("stint explain {service}")).stdout;
+        assert!(text.contains(&format!("{service} does not let alice in.")), "{service}: {text}");
+        text.lines().next().unwrap_or_default().to_owned()
+    };
+    let not_gated = |service: &str| {
+        format!("{service} is not gated on this host. If it were (stint gate on {service}):")
+    };
+    let gated = |service: &str| {
+        let line = format!("stint explain {service} --json");
+        document(&host.as_user("alice", &line).stdout)["gated"].clone()
+    };
+    for service in ["su", "su-l", "doas", "of-no-program"] {
+        assert_eq!((first(service), gated(service)), (not_gated(service), false.into()));
+    }
+    for service in ["sudo", "sudo-i"] {
+        assert!(first(service).starts_with("At "), "{service}");
+        assert_eq!(gated(service), true, "{service}");
+    }
+    host.ok("stint gate on su");
+    assert!(first("su").starts_with("At "));
+    assert_eq!((gated("su-l"), gated("doas")), (true.into(), false.into()), "su-l includes su");
+    // What alice may not read she is told nothing about.
+    host.ok("chmod 0600 /etc/pam.d/doas");
+    assert!(first("doas").starts_with("At "));
+    assert_eq!(gated("doas"), Value::Null);
+    assert_eq!(host.ok("stint explain doas").lines().next(), Some(&*not_gated("doas")));
 }
 
 #[test]
