@@ -1,7 +1,7 @@
 //! What is asked and answered over the interface. One type a question, one an answer.
 
 use serde::{Deserialize, Serialize};
-use zbus::{DeserializeDict, SerializeDict, Type};
+use zbus::{DeserializeDict, SerializeDict, Type, as_variant};
 
 use crate::{
     Grant, GrantId, GroupName, INVOKER_SERVICES, Length, RoleName, ServiceName, Timestamp, Uid,
@@ -85,30 +85,42 @@ pub struct GrantOrder {
 }
 
 /// What root orders with `stint revoke`: exactly one of the four says which grants.
-#[derive(Clone, Debug, Default, PartialEq, Eq, SerializeDict, DeserializeDict, Type)]
-#[zbus(signature = "dict", deny_unknown_fields)]
+// zbus' own derive knows no default for what is absent.
+#[derive(Clone, Debug, Default, PartialEq, Eq, SerializeDict, Deserialize, Type)]
+#[zbus(signature = "dict")]
+#[serde(deny_unknown_fields)]
 pub struct RevokeOrder {
     /// The grant whose id begins like this, if only one does.
+    #[serde(default, with = "as_variant::optional")]
     pub id: Option<GrantId>,
     /// Every grant of this user.
+    #[serde(default, with = "as_variant::optional")]
     pub user: Option<UserName>,
     /// Every grant of this role.
+    #[serde(default, with = "as_variant::optional")]
     pub role: Option<RoleName>,
-    /// Every grant.
+    /// Every grant; `false` if absent.
+    #[serde(default, with = "as_variant")]
     pub all: bool,
     /// What for.
+    #[serde(with = "as_variant")]
     pub reason: String,
 }
 
 /// Which grants to list.
-#[derive(Clone, Debug, Default, PartialEq, Eq, SerializeDict, DeserializeDict, Type)]
-#[zbus(signature = "dict", deny_unknown_fields)]
+// zbus' own derive knows no default for what is absent.
+#[derive(Clone, Debug, Default, PartialEq, Eq, SerializeDict, Deserialize, Type)]
+#[zbus(signature = "dict")]
+#[serde(default, deny_unknown_fields)]
 pub struct ListFilter {
-    /// Ended ones too.
+    /// Ended ones too; `false` if absent.
+    #[serde(with = "as_variant")]
     pub ended: bool,
     /// Of this user only.
+    #[serde(with = "as_variant::optional")]
     pub user: Option<UserName>,
     /// Of this role only.
+    #[serde(with = "as_variant::optional")]
     pub role: Option<RoleName>,
 }
 
@@ -248,11 +260,59 @@ pub struct Health {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashMap;
+
+    use zbus::Variant;
+    use zbus::wire::serialized::Context;
+    use zbus::wire::{Error, LE, to_bytes};
+
     use super::*;
 
     fn items(service: &str, user: &str, ruser: &str, rhost: &str) -> PamItems {
         let [service, user, ruser, rhost] = [service, user, ruser, rhost].map(str::to_owned);
         PamItems { service, user, ruser, rhost, tty: String::new() }
+    }
+
+    /// What comes back of a dictionary with these entries.
+    fn read<T>(entries: &[(&str, Variant<'_>)]) -> Result<T, Error>
+    where
+        T: serde::de::DeserializeOwned + Type,
+    {
+        let context = Context::new(LE, 0);
+        let dictionary: HashMap<&str, &Variant<'_>> =
+            entries.iter().map(|(name, value)| (*name, value)).collect();
+        let bytes = to_bytes(context, &dictionary).unwrap();
+        bytes.deserialize().map(|(value, _)| value)
+    }
+
+    #[test]
+    fn what_is_unknown_or_of_another_type_is_refused_and_a_reason_is_needed() {
+        assert!(read::<ListFilter>(&[("all", true.into())]).is_err());
+        assert!(read::<ListFilter>(&[("ended", "yes".into())]).is_err());
+        assert!(read::<ListFilter>(&[("user", 1000_u32.into())]).is_err());
+        assert!(read::<RevokeOrder>(&[("all", true.into())]).is_err());
+        let force = [("all", true.into()), ("reason", "x".into()), ("force", true.into())];
+        assert!(read::<RevokeOrder>(&force).is_err());
+    }
+
+    #[test]
+    fn a_boolean_that_is_absent_is_false() {
+        assert_eq!(read(&[]), Ok(ListFilter::default()));
+        let user = Some("bob".parse().unwrap());
+        let filter = ListFilter { user: user.clone(), ..ListFilter::default() };
+        assert_eq!(read(&[("user", "bob".into())]), Ok(filter));
+        let order = RevokeOrder { user, reason: "x".to_owned(), ..RevokeOrder::default() };
+        assert_eq!(read(&[("user", "bob".into()), ("reason", "x".into())]), Ok(order.clone()));
+        let all = RevokeOrder { user: None, all: true, ..order };
+        assert_eq!(read(&[("all", true.into()), ("reason", "x".into())]), Ok(all));
+    }
+
+    #[test]
+    fn what_is_sent_is_what_is_read() {
+        let role = Some("admin".parse().unwrap());
+        let filter = ListFilter { ended: true, user: None, role };
+        let bytes = to_bytes(Context::new(LE, 0), &filter).unwrap();
+        assert_eq!(bytes.deserialize::<ListFilter>().unwrap().0, filter);
     }
 
     #[test]

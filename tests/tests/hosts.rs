@@ -12,6 +12,8 @@
 
 #[path = "hosts/bus.rs"]
 mod bus;
+#[path = "hosts/bus_away.rs"]
+mod bus_away;
 #[path = "hosts/cli.rs"]
 mod cli;
 #[path = "hosts/clocks.rs"]
