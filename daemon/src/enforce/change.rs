@@ -1,4 +1,5 @@
-//! The words of membership changes, shared by both backends. Values only.
+//! The words of membership changes, and the order of a batch, shared by both backends. Touches
+//! nothing itself.
 
 use std::fmt;
 
@@ -50,7 +51,37 @@ pub enum Outcome {
     Failed(String),
 }
 
+impl Outcome {
+    /// Whether something on the host is made other than it was.
+    #[must_use]
+    pub const fn is_change(&self) -> bool {
+        matches!(self, Self::Added | Self::Removed)
+    }
+}
+
 /// Called with the changes that will really be made, while the locks are held and before anything
 /// is seen of them, so that the caller makes its ownership durable first. An error stops the batch
 /// before it has changed anything.
 pub type Intend<'a> = dyn FnMut(&[Change]) -> Result<(), String> + 'a;
+
+/// The first two steps of a batch: foresees what will come of each change, and has those that will
+/// really be made told to `intend`. The third, to make them, is the caller's.
+///
+/// # Errors
+/// What `intend` fails with: nothing may be made.
+pub fn foresee_all(
+    changes: &[Change],
+    foresee: impl FnMut(&Change) -> Outcome,
+    intend: &mut Intend<'_>,
+) -> Result<Vec<Outcome>, String> {
+    let outcomes: Vec<Outcome> = changes.iter().map(foresee).collect();
+    let foreseen = changes.iter().zip(&outcomes);
+    let real: Vec<Change> = foreseen
+        .filter(|(_, outcome)| outcome.is_change())
+        .map(|(change, _)| change.clone())
+        .collect();
+    if !real.is_empty() {
+        intend(&real)?;
+    }
+    Ok(outcomes)
+}

@@ -12,9 +12,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use stint_proto::{GroupName, UserName};
+use stint_proto::GroupName;
 
-use super::change::{Action, Change, Intend, Outcome};
+use super::change::{Action, Change, Intend, Outcome, foresee_all};
 use super::etc_locks::{EtcLocks, LockError};
 use super::group_text::{BadLine, GroupText};
 use super::wait::Patience;
@@ -112,34 +112,14 @@ impl Etc {
             EtcLocks::take(&self.dir, &folder, &mut patience).map_err(GroupFilesError::Lock)?;
         let mut group = Opened::open(&self.dir, &folder, "group")?;
         let mut gshadow = Opened::open_if_there(&self.dir, &folder, "gshadow")?;
-        let outcomes: Vec<Outcome> =
-            changes.iter().map(|change| edit(&mut group, gshadow.as_mut(), change)).collect();
-        let real: Vec<Change> = changes
-            .iter()
-            .zip(&outcomes)
-            .filter(|(_, outcome)| matches!(outcome, Outcome::Added | Outcome::Removed))
-            .map(|(change, _)| change.clone())
-            .collect();
-        if !real.is_empty() {
-            intend(&real).map_err(GroupFilesError::Intend)?;
-        }
+        let foresee = |change: &Change| edit(&mut group, gshadow.as_mut(), change);
+        let outcomes = foresee_all(changes, foresee, intend).map_err(GroupFilesError::Intend)?;
         if let Some(gshadow) = &gshadow {
             gshadow.write(&folder)?;
         }
         group.write(&folder)?;
         drop(locks);
         Ok(outcomes)
-    }
-
-    /// Whether the group file names the user as a member now.
-    ///
-    /// # Errors
-    /// When the file cannot be read, or the group's line is not clear.
-    pub fn verify(&self, user: &UserName, group: &GroupName) -> Result<bool, GroupFilesError> {
-        let folder = open_dir(&self.dir)
-            .map_err(|error| GroupFilesError::Read { path: self.dir.clone(), error })?;
-        let opened = Opened::open(&self.dir, &folder, "group")?;
-        opened.text.has(group, user).map_err(|bad| unclear(bad, group, &opened.path))
     }
 }
 

@@ -17,7 +17,7 @@ use nix::fcntl::AtFlags;
 use nix::sys::stat::fstatat;
 use stint_proto::{GroupName, UserName};
 
-use super::change::{Action, Change, Intend, Membership, Outcome};
+use super::change::{Action, Change, Intend, Membership, Outcome, foresee_all};
 use crate::accounts;
 use stint_hostfiles::{Look, Staged, open_dir, remove};
 
@@ -116,42 +116,19 @@ impl Userdb {
         }
         let folder =
             self.folder().map_err(|error| UserdbError::Folder { path: self.dir.clone(), error })?;
-        let mut outcomes: Vec<Outcome> = changes
-            .iter()
-            .map(|change| {
-                self.foresee(&folder, change, owned.contains(&change.membership))
-                    .unwrap_or_else(|why| Outcome::Failed(self.failure(change, &why)))
-            })
-            .collect();
-        let real: Vec<Change> = changes
-            .iter()
-            .zip(&outcomes)
-            .filter(|(_, outcome)| matches!(outcome, Outcome::Added | Outcome::Removed))
-            .map(|(change, _)| change.clone())
-            .collect();
-        if !real.is_empty() {
-            intend(&real).map_err(UserdbError::Intend)?;
-        }
+        let foresee = |change: &Change| {
+            self.foresee(&folder, change, owned.contains(&change.membership))
+                .unwrap_or_else(|why| Outcome::Failed(self.failure(change, &why)))
+        };
+        let mut outcomes = foresee_all(changes, foresee, intend).map_err(UserdbError::Intend)?;
         for (change, outcome) in changes.iter().zip(&mut outcomes) {
-            if matches!(outcome, Outcome::Added | Outcome::Removed)
+            if outcome.is_change()
                 && let Err(error) = make(&folder, change)
             {
                 *outcome = Outcome::Failed(self.failure(change, &error.to_string()));
             }
         }
         Ok(outcomes)
-    }
-
-    /// Whether there is a drop-in that says so.
-    ///
-    /// # Errors
-    /// When the folder cannot be read.
-    pub fn verify(&self, user: &UserName, group: &GroupName) -> io::Result<bool> {
-        match open_dir(&self.dir) {
-            Ok(folder) => exists(&folder, &file_name(&(user.clone(), group.clone()))),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-            Err(error) => Err(error),
-        }
     }
 
     fn foresee(&self, folder: &File, change: &Change, ours: bool) -> Result<Outcome, String> {
@@ -284,7 +261,6 @@ mod tests {
         let owned = BTreeSet::from([alice()]);
         let added = userdb.apply(&change(Action::Add), &owned, &mut |_| Ok(())).unwrap();
         assert_eq!(added, [Outcome::Added]);
-        assert!(userdb.verify(&alice().0, &alice().1).unwrap());
         assert_eq!(fs::read(file(&dir)).unwrap(), CONTENT);
         assert_eq!(fs::metadata(file(&dir)).unwrap().permissions().mode() & 0o7777, 0o644);
         let folder = fs::metadata(dir.path().join("userdb")).unwrap();

@@ -228,8 +228,7 @@ fn locks_are_held_and_ownership_told_before_anything_is_seen() {
     });
     assert_eq!(outcomes.unwrap(), [Outcome::AlreadyMember, Outcome::Added]);
     assert_eq!(told, batch[1..]);
-    assert!(etc.verify(&"bin".parse().unwrap(), &"adm".parse().unwrap()).unwrap());
-    assert!(!etc.verify(&"bin".parse().unwrap(), &"docker".parse().unwrap()).unwrap());
+    assert_eq!(copy.read("group"), GROUP.replace("adm:x:4:", "adm:x:4:bin"));
 }
 
 #[test]
