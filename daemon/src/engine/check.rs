@@ -48,13 +48,14 @@ impl Engine {
         let policy = self.policy();
         let ruling = self.decide(&policy, &subject, &BTreeSet::new(), &service);
         let (ruling, groups) = match ruling {
-            Ruling::Denied(_) | Ruling::Observed(_) | Ruling::Exempt(_) => {
-                // Worth the look: an exemption by group counts, and the person is told a way in.
+            Ruling::Denied(_) | Ruling::Observed(_) => {
+                // Only here can groups matter: an exemption by group counts, and the person is told
+                // a way in.
                 let groups = self.standing_groups(&self.lookups, &subject.user, COURTESY).await;
                 let again = self.decide(&policy, &subject, &groups, &service);
                 let own_name =
                     !matches!(again, Ruling::Exempt(_)) || self.is_own_name(&subject).await;
-                // An exemption goes by name, so the name has to be the account's own.
+                // Groups go by name, so the name has to be the account's own.
                 (if own_name { again } else { ruling }, groups)
             }
             decided => (decided, BTreeSet::new()),
