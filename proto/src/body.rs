@@ -5,7 +5,7 @@
 use zbus::wire::Endian;
 
 use crate::header::number;
-use crate::{CheckAnswer, PamItems, Verdict};
+use crate::{CheckAnswer, DoorRequest, Offer, PamItems, Verdict};
 
 /// A value that is a whole body.
 pub trait Body: Sized {
@@ -59,6 +59,21 @@ impl Body for String {
     }
 }
 
+impl Body for Vec<u32> {
+    const SIGNATURE: &'static str = "au";
+
+    fn write(&self, to: &mut Writer) -> Option<()> {
+        to.array(4, self, |to, number| {
+            to.number(*number);
+            Some(())
+        })
+    }
+
+    fn read(from: &mut Reader<'_>) -> Option<Self> {
+        from.array(4, Reader::number)
+    }
+}
+
 impl Body for PamItems {
     const SIGNATURE: &'static str = "(sssss)";
 
@@ -77,12 +92,18 @@ impl Body for PamItems {
 }
 
 impl Body for CheckAnswer {
-    const SIGNATURE: &'static str = "(sas)";
+    const SIGNATURE: &'static str = "(sasa(sbb))";
 
     fn write(&self, to: &mut Writer) -> Option<()> {
         to.align(8);
         to.text(self.verdict.as_str())?;
-        to.array(4, &self.lines, |to, line| to.text(line))
+        to.array(4, &self.lines, |to, line| to.text(line))?;
+        to.array(8, &self.offers, |to, offer| {
+            to.text(offer.role.as_str())?;
+            to.flag(offer.reason);
+            to.flag(offer.ticket);
+            Some(())
+        })
     }
 
     fn read(from: &mut Reader<'_>) -> Option<Self> {
@@ -90,7 +111,31 @@ impl Body for CheckAnswer {
         Some(Self {
             verdict: Verdict::from_word(from.text()?)?,
             lines: from.array(4, String::read)?,
+            offers: from.array(8, |from| {
+                Some(Offer {
+                    role: from.text()?.parse().ok()?,
+                    reason: from.flag()?,
+                    ticket: from.flag()?,
+                })
+            })?,
         })
+    }
+}
+
+impl Body for DoorRequest {
+    const SIGNATURE: &'static str = "((sssss)sss)";
+
+    fn write(&self, to: &mut Writer) -> Option<()> {
+        to.align(8);
+        self.items.write(to)?;
+        [&self.role, &self.reason, &self.ticket].into_iter().try_for_each(|text| to.text(text))
+    }
+
+    fn read(from: &mut Reader<'_>) -> Option<Self> {
+        from.align(8)?;
+        let items = PamItems::read(from)?;
+        let mut text = || String::read(from);
+        Some(Self { items, role: text()?, reason: text()?, ticket: text()? })
     }
 }
 
@@ -110,6 +155,11 @@ impl Writer {
     pub fn number(&mut self, number: u32) {
         self.align(4);
         self.bytes.extend_from_slice(&number.to_le_bytes());
+    }
+
+    /// Appends a `b`.
+    pub fn flag(&mut self, flag: bool) {
+        self.number(u32::from(flag));
     }
 
     /// Appends an `s`; `None` if it is too long.
@@ -182,6 +232,15 @@ impl<'a> Reader<'a> {
         let number = number(self.bytes, self.at, self.endian)?;
         self.take(4)?;
         Some(number)
+    }
+
+    /// The next `b`: nothing but 0 and 1 is one.
+    pub fn flag(&mut self) -> Option<bool> {
+        match self.number()? {
+            0 => Some(false),
+            1 => Some(true),
+            _ => None,
+        }
     }
 
     /// The next `s` or `o`.
@@ -259,15 +318,23 @@ mod tests {
         fn it_is_the_wire_format_of_the_bus(
             texts in proptest::collection::vec("[^\\x00]{0,9}", 5..8),
             allow in any::<bool>(),
+            numbers in proptest::collection::vec(any::<u32>(), 0..4),
         ) {
             let text = |at: usize| texts[at].clone();
             agree(&text(0));
-            agree(&PamItems {
+            agree(&numbers);
+            let items = PamItems {
                 service: text(0), user: text(1), ruser: text(2), tty: text(3), rhost: text(4),
-            });
+            };
+            agree(&items);
+            agree(&DoorRequest { items, role: text(1), reason: text(2), ticket: text(0) });
             let verdict = if allow { Verdict::Allow } else { Verdict::Deny };
-            agree(&CheckAnswer { verdict, lines: texts[4..].to_vec() });
-            agree(&CheckAnswer { verdict, lines: vec![] });
+            let offer = |name: &str, reason, ticket| {
+                Offer { role: name.parse().unwrap(), reason, ticket }
+            };
+            let offers = vec![offer("admin", allow, true), offer("web", false, allow)];
+            agree(&CheckAnswer { verdict, lines: texts[4..].to_vec(), offers });
+            agree(&CheckAnswer { verdict, lines: vec![], offers: vec![] });
         }
 
         #[test]

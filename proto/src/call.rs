@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 use zbus::{DeserializeDict, SerializeDict, Type, as_variant};
 
 use crate::{
-    Grant, GrantId, GroupName, INVOKER_SERVICES, Length, RoleName, ServiceName, Timestamp, Uid,
-    UserName, words,
+    Grant, GrantId, GroupName, INVOKER_SERVICES, Length, Offer, Request, RoleName, ServiceName,
+    Timestamp, Uid, UserName, words,
 };
 
 /// What PAM says of a call: the module's question in the account phase, its report in the session
@@ -64,6 +64,8 @@ pub struct CheckAnswer {
     pub verdict: Verdict,
     /// What the person is told: at most three lines, none of them with a control character.
     pub lines: Vec<String>,
+    /// With a denial: what the person may ask for there and then, most fitting first.
+    pub offers: Vec<Offer>,
 }
 
 /// What root orders with `stint grant`.
@@ -146,6 +148,10 @@ pub struct Status {
     pub user: Option<UserName>,
     /// What the caller holds, scheduled or active.
     pub grants: Vec<Grant>,
+    /// The caller's own requests that are pending.
+    pub requests: Vec<Request>,
+    /// How many requests the caller may approve or deny.
+    pub to_decide: u32,
     /// Roles of this host for which the caller is eligible.
     pub eligible: Vec<RoleName>,
     /// `enforce` or `observe`.
@@ -176,6 +182,14 @@ pub struct RoleSummary {
     pub default_duration: Length,
     /// How many approvals a request needs.
     pub approvals: u32,
+    /// Who may approve, as the policy writes them: `bob`, `%leads`.
+    pub approvers: Vec<String>,
+    /// Whether it is for emergencies: no approval, loud, and once until somebody has reviewed it.
+    pub break_glass: bool,
+    /// Whether a request needs a reason.
+    pub reason: bool,
+    /// What a request's ticket looks like; absent where none is asked for.
+    pub ticket: Option<String>,
     /// Whether the caller is eligible.
     pub eligible: bool,
 }

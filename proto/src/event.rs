@@ -112,6 +112,8 @@ events! {
     BreakGlassReviewed = 31, "break_glass.reviewed";
     /// Events could not be delivered somewhere.
     AuditGap = 32, "audit.gap";
+    /// Somebody called a method that is not theirs.
+    CallDenied = 33, "call.denied";
 }
 
 impl Event {

@@ -2,7 +2,9 @@
 
 use zbus::{DeserializeDict, SerializeDict, Type};
 
-use crate::{GrantId, GroupName, RoleName, ServiceName, Timestamp, Uid, UserName, words};
+use crate::{
+    GrantId, GroupName, RequestId, RoleName, ServiceName, Timestamp, Uid, UserName, words,
+};
 
 words! { wire;
     /// Where a grant is in its life.
@@ -78,6 +80,10 @@ pub struct Grant {
     pub granted_by: String,
     /// Who approved it.
     pub approvals: Vec<UserName>,
+    /// The request that it came of.
+    pub request: Option<RequestId>,
+    /// For the use of a break-glass role: who has reviewed it.
+    pub reviewed_by: Option<String>,
     /// The doors that it opens.
     pub services: Vec<ServiceName>,
     /// The groups that it gives.

@@ -99,11 +99,13 @@ fn check_service_name(kind: &'static str, text: &str) -> Result<(), BadName> {
     Ok(())
 }
 
-fn check_grant_id(kind: &'static str, text: &str) -> Result<(), BadName> {
-    let fine =
-        (1..=16).contains(&text.len()) && text.bytes().all(|b| GrantId::ALPHABET.contains(&b));
+fn check_id(kind: &'static str, text: &str) -> Result<(), BadName> {
+    let fine = (1..=16).contains(&text.len()) && text.bytes().all(|b| ID_ALPHABET.contains(&b));
     if fine { Ok(()) } else { Err(bad(kind, text, "ids look like g4t9")) }
 }
+
+/// What ids are made of: no letter that is mistaken for a digit or for another letter.
+const ID_ALPHABET: &[u8; 31] = b"23456789abcdefghjkmnpqrstuvwxyz";
 
 macro_rules! name {
     ($(#[$doc:meta])* $type:ident, $kind:literal, $check:ident) => {
@@ -172,24 +174,32 @@ name!(
     ServiceName, "PAM service", check_service_name
 );
 name!(
-    /// A grant's id: four characters or more of [`GrantId::ALPHABET`].
-    GrantId, "id", check_grant_id
+    /// A grant's id: four characters or more.
+    GrantId, "id", check_id
+);
+name!(
+    /// A request's id: like a grant's, and never the same as one.
+    RequestId, "id", check_id
 );
 
-impl GrantId {
-    /// What ids are made of: no letter that is mistaken for a digit or for another letter.
-    pub const ALPHABET: &'static [u8; 31] = b"23456789abcdefghjkmnpqrstuvwxyz";
-
-    /// An id of these bytes, each taken modulo the alphabet.
-    #[must_use]
-    pub fn from_random(bytes: &[u8]) -> Option<Self> {
-        let letters = bytes.iter().filter_map(|byte| {
-            let at = usize::from(*byte) % Self::ALPHABET.len();
-            Self::ALPHABET.get(at).map(|letter| char::from(*letter))
-        });
-        letters.collect::<String>().parse().ok()
-    }
+macro_rules! random_id {
+    ($type:ident) => {
+        impl $type {
+            /// An id of these bytes, each taken modulo the alphabet.
+            #[must_use]
+            pub fn from_random(bytes: &[u8]) -> Option<Self> {
+                let letters = bytes.iter().filter_map(|byte| {
+                    let at = usize::from(*byte) % ID_ALPHABET.len();
+                    ID_ALPHABET.get(at).map(|letter| char::from(*letter))
+                });
+                letters.collect::<String>().parse().ok()
+            }
+        }
+    };
 }
+
+random_id!(GrantId);
+random_id!(RequestId);
 
 #[cfg(test)]
 mod tests {

@@ -12,6 +12,7 @@ pub mod header;
 mod ids;
 mod length;
 mod names;
+mod request;
 pub mod text;
 mod time;
 mod words;
@@ -23,7 +24,11 @@ pub use call::{
 pub use error::{ErrorCode, ExitStatus};
 pub use event::{Decision, Event, MESSAGE_ID_BASE};
 pub use grant::{EndReason, Grant, GrantState, Origin};
-pub use ids::{BadName, GrantId, GroupName, RoleName, ServiceName, Uid, UserName};
+pub use ids::{BadName, GrantId, GroupName, RequestId, RoleName, ServiceName, Uid, UserName};
 pub use length::{BadLength, Length};
 pub use names::*;
+pub use request::{
+    ApproveOrder, DenyOrder, DoorRequest, DropOrder, ExtendOrder, Offer, PastRequest, Request,
+    RequestOrder, RequestState, ReviewOrder,
+};
 pub use time::Timestamp;
