@@ -3,7 +3,9 @@
 
 use stint_proto::{GrantId, RoleName, ServiceName, Timestamp, Uid, Verdict};
 
+use crate::needs;
 use crate::order::list;
+use crate::request::{OwnedFacts, outlook};
 use crate::{GateMode, Policy, Principal, Role, Subject, text};
 
 /// A grant of the subject's, as far as the gate cares.
@@ -81,6 +83,21 @@ pub fn ground<'a>(
     }
 }
 
+/// What is asked about a subject.
+#[derive(Clone, Copy)]
+pub struct Question<'a> {
+    /// About which door.
+    pub service: &'a ServiceName,
+    /// What the subject holds, or will hold.
+    pub held: &'a [Held],
+    /// What is known of the subject and of others for a role, should it be asked for.
+    pub facts: &'a dyn Fn(&RoleName) -> OwnedFacts,
+    /// As of when: both the door and a request are tried at this point.
+    pub at: Timestamp,
+    /// Shows a time as the person's clock does.
+    pub clock: &'a dyn Fn(Timestamp) -> String,
+}
+
 /// What the gate would say, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Explained {
@@ -90,18 +107,16 @@ pub struct Explained {
     pub because: Vec<String>,
 }
 
-/// Why the gate would let the subject in at this point, or not. `clock` shows a time as the
-/// person's clock does.
+/// Why the gate would let the subject in at this point, or not; and if not, what a request for each
+/// role that would open the door needs, or what stands against one.
 #[must_use]
 pub fn explain(
     policy: &Policy,
     host: &str,
     subject: Subject<'_>,
-    service: &ServiceName,
-    held: &[Held],
-    at: Timestamp,
-    clock: &dyn Fn(Timestamp) -> String,
+    question: &Question<'_>,
 ) -> Explained {
+    let Question { service, held, at, clock, .. } = *question;
     let ground = ground(policy, host, subject, service, held, at);
     let user = subject.user;
     let mut because = match &ground {
@@ -119,7 +134,7 @@ pub fn explain(
         Ground::Nothing => Vec::new(),
     };
     if matches!(ground, Ground::Observed | Ground::Nothing) {
-        because.extend(why_nothing_opens(policy, host, subject, service, held, at, clock));
+        because.extend(why_nothing_opens(policy, host, subject, question));
     }
     Explained { verdict: ground.verdict(), because }
 }
@@ -150,15 +165,13 @@ fn why_nothing_opens(
     policy: &Policy,
     host: &str,
     subject: Subject<'_>,
-    service: &ServiceName,
-    held: &[Held],
-    at: Timestamp,
-    clock: &dyn Fn(Timestamp) -> String,
+    question: &Question<'_>,
 ) -> Vec<String> {
+    let Question { service, held, .. } = *question;
     let (user, shown_host) = (subject.user, text::harmless(host));
     let mut lines = Vec::new();
     for grant in held {
-        lines.push(why_grant_does_not_open(policy, host, service, grant, at, clock));
+        lines.push(why_grant_does_not_open(policy, host, grant, question));
     }
     if held.is_empty() {
         lines.push(format!("{user} holds no grant on {shown_host}."));
@@ -171,6 +184,7 @@ fn why_nothing_opens(
         let by = policy.eligible_by(role, subject).map(ToString::to_string).unwrap_or_default();
         let place = role.place("eligible");
         lines.push(format!("{} would open it; {user} is eligible by {by} ({place}).", role.name));
+        lines.push(what_a_request_needs(policy, host, subject, role, question));
     }
     for role in ways.others {
         let place = role.place("eligible");
@@ -184,14 +198,29 @@ fn why_nothing_opens(
     lines
 }
 
+/// What a request for the role, made at that point, would need, or what stands against it.
+fn what_a_request_needs(
+    policy: &Policy,
+    host: &str,
+    subject: Subject<'_>,
+    role: &Role,
+    question: &Question<'_>,
+) -> String {
+    let Question { facts, at, clock, .. } = *question;
+    let facts = facts(&role.name);
+    match outlook(policy, host, subject, &role.name, &facts.facts(), at, clock) {
+        Ok(role) => needs::sentence(role),
+        Err(refusal) => format!("A request for {} would be refused: {refusal}.", role.name),
+    }
+}
+
 fn why_grant_does_not_open(
     policy: &Policy,
     host: &str,
-    service: &ServiceName,
     grant: &Held,
-    at: Timestamp,
-    clock: &dyn Fn(Timestamp) -> String,
+    question: &Question<'_>,
 ) -> String {
+    let Question { service, at, clock, .. } = *question;
     let (id, name) = (&grant.id, &grant.role);
     if at < grant.starts_at {
         return format!("The grant {id} of {name} begins at {}.", clock(grant.starts_at));

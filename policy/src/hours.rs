@@ -191,7 +191,33 @@ impl Hours {
     }
 }
 
+impl Hours {
+    /// When they begin next after the point, on one of the eight days from there on.
+    #[must_use]
+    pub fn next_opening(&self, after: Timestamp) -> Option<Timestamp> {
+        let from = jiff::Timestamp::from_microsecond(after.micros()).ok()?;
+        let openings = self.windows.iter().flat_map(|window| window.openings(from));
+        let points = openings.map(|opening| Timestamp::from_micros(opening.as_microsecond()));
+        points.filter(|point| *point > after && self.contain(*point)).min()
+    }
+}
+
 impl Window {
+    /// When it begins on its days from this one on. Where the clock skips that minute, it begins
+    /// as much later as was skipped.
+    fn openings(&self, from: jiff::Timestamp) -> Vec<jiff::Timestamp> {
+        let today = self.zone.to_datetime(from).date();
+        let opening = |ahead: i64| {
+            let day = today.checked_add(jiff::Span::new().try_days(ahead).ok()?).ok()?;
+            let minutes = jiff::Span::new().try_minutes(self.from).ok()?;
+            let begins =
+                day.to_datetime(jiff::civil::Time::midnight()).checked_add(minutes).ok()?;
+            let found = self.zone.to_timestamp(begins).ok()?;
+            self.on(day.weekday()).then_some(found)
+        };
+        (0..=8).filter_map(opening).collect()
+    }
+
     fn contains(&self, at: jiff::Timestamp) -> bool {
         let local = self.zone.to_datetime(at);
         let now =

@@ -1,7 +1,7 @@
 //! Every key of the policy, once: the reader, the schema for editors and the man page are all
 //! driven by this table, so that none of them knows a key that the others do not.
 
-use crate::model::{Backend, GateMode, OnExpiry};
+use crate::{Backend, GateMode, OnExpiry};
 
 pub use crate::schema::schema;
 
@@ -126,6 +126,11 @@ pub const APPROVALS_LIMIT: u32 = 16;
 /// The most holders at once that a role may name.
 pub const ACTIVE_LIMIT: u32 = 100_000;
 
+/// The most pending requests that one user may be allowed.
+pub const PENDING_PER_USER_LIMIT: u32 = 100;
+/// The most pending requests that a host may be allowed.
+pub const PENDING_LIMIT: u32 = 100_000;
+
 static KEYS: &[Key] = &[
     key("gate", Kind::Table, "", "[gate]")
         .doc("What the gate does. It may stand in several files, each key in one of them."),
@@ -133,10 +138,24 @@ static KEYS: &[Key] = &[
         .doc("\"enforce\" denies whoever holds no grant; \"observe\" lets them in and logs what would have been denied."),
     key("gate.exempt", Kind::Texts, "[]", "[\"%ops-emergency\"]")
         .doc("Users and %groups who pass the gate without a grant. It is written into the PAM files themselves, so it holds while stintd is dead; root passes always."),
+    key("gate.prompt", Kind::Flag, "false", "true")
+        .doc("true: who is denied at a terminal, and may ask for what is missing, is asked what for there and then. It is written into the PAM files themselves."),
     key("audit", Kind::Table, "", "[audit]").doc("Who may read the record."),
     key("audit.readers", Kind::Texts, "[]", "[\"%auditors\"]")
-        .doc("Users and %groups who may read the record and the reviews, and change nothing.")
-        .later(),
+        .doc("Users and %groups who may read the record and the reviews, and change nothing."),
+    key("requests", Kind::Table, "", "[requests]").doc("How requests are kept."),
+    key("requests.lapse_after", Kind::Duration, "\"24h\"", "\"8h\"")
+        .doc("How long a request may be pending before it lapses. One for a later time lapses when that comes."),
+    key("requests.max_pending_per_user", Kind::Number { min: 1, max: PENDING_PER_USER_LIMIT }, "5", "3")
+        .doc("How many pending requests one user may have."),
+    key("requests.max_pending", Kind::Number { min: 1, max: PENDING_LIMIT }, "1000", "200")
+        .doc("How many pending requests there may be on a host."),
+    key("approvals", Kind::Table, "", "[approvals]").doc("How approvals are given."),
+    key("approvals.authenticate", Kind::Flag, "true", "false")
+        .doc("Whether approvers authenticate for each decision, as polkit asks them to; false: polkit is not asked."),
+    key("notify", Kind::Table, "", "[notify]").doc("How people get to know."),
+    key("notify.terminals", Kind::Flag, "true", "false")
+        .doc("Whether approvers and requesters are told on the terminals where they are logged in."),
     key("groups", Kind::Table, "", "[groups]").doc("How group memberships are given."),
     key("groups.backend", Kind::Word(Backend::WORDS), "\"auto\"", "\"files\"")
         .doc("\"files\" writes /etc/group and /etc/gshadow; \"userdb\" writes drop-ins in /run/userdb, which nss-systemd reads; \"auto\" takes whichever the host can do."),
@@ -163,38 +182,28 @@ static KEYS: &[Key] = &[
     key("roles.NAME.eligible", Kind::Texts, "[]", "[\"%engineers\", \"alice\"]")
         .doc("Users and %groups who may ask for it. Only standing membership counts."),
     key("roles.NAME.approvers", Kind::Texts, "[]", "[\"%leads\"]")
-        .doc("Users and %groups who may approve of a request.")
-        .later(),
+        .doc("Users and %groups who may approve of a request."),
     key("roles.NAME.approvals", Kind::Number { min: 0, max: APPROVALS_LIMIT }, "1", "2")
-        .doc("How many approvals a request needs; 0: none, a reason will do.")
-        .later(),
+        .doc("How many approvals of different people a request needs, never the requester's own; 0: none, a reason will do."),
     key("roles.NAME.max_duration", Kind::Duration, "\"24h\"", "\"4h\"").doc("The longest grant."),
     key("roles.NAME.default_duration", Kind::Duration, "\"30m\", or max_duration if shorter", "\"30m\"")
         .doc("The grant that is given when no duration is asked for."),
     key("roles.NAME.reason", Kind::Table, "{ required = true, min_length = 1 }", "{ min_length = 10 }")
-        .doc("What a request has to say for itself.")
-        .later(),
+        .doc("What a request has to say for itself."),
     key("roles.NAME.reason.required", Kind::Flag, "true", "false")
-        .doc("Whether there must be a reason at all.")
-        .later(),
+        .doc("Whether there must be a reason at all."),
     key("roles.NAME.reason.min_length", Kind::Number { min: 0, max: 512 }, "1", "10")
-        .doc("How many characters it has at least.")
-        .later(),
+        .doc("How many characters it has at least."),
     key("roles.NAME.ticket", Kind::Text, "none asked for", "'^(INC|CHG)-\\d+$'")
-        .doc("What a request's ticket looks like, as a regular expression.")
-        .later(),
+        .doc("What a request's ticket looks like, as a regular expression."),
     key("roles.NAME.hours", Kind::Text, "always", "\"Mon-Fri 08:00-18:00 Europe/Berlin\"")
-        .doc("When it may be asked for: days, times and time zone; several windows are parted by ';'.")
-        .later(),
+        .doc("Within which times a grant may begin: days, times and time zone; several windows are parted by ';'. Without --at that is now, and again when it is granted."),
     key("roles.NAME.cooldown", Kind::Duration, "none", "\"10m\"")
-        .doc("How long after a grant's end the next may begin.")
-        .later(),
+        .doc("How long after a grant's end the next may begin."),
     key("roles.NAME.daily_budget", Kind::Duration, "no limit", "\"4h\"")
-        .doc("How much of it one user may have in a day.")
-        .later(),
+        .doc("How much of it one user may have in a day: what they held in the 24 hours before a grant begins counts, and the grant itself."),
     key("roles.NAME.max_active", Kind::Number { min: 1, max: ACTIVE_LIMIT }, "no limit", "2")
-        .doc("How many may hold it at once.")
-        .later(),
+        .doc("How many people may hold it at once."),
     key("roles.NAME.password", Kind::Flag, "true", "false")
         .doc("false: sudo asks for no password under this role."),
     key("roles.NAME.record", Kind::Flag, "false", "true")
@@ -209,8 +218,7 @@ static KEYS: &[Key] = &[
         .doc("How long a session has between the polite signal and SIGKILL.")
         .later(),
     key("roles.NAME.break_glass", Kind::Flag, "false", "true")
-        .doc("For emergencies: no approval, loud, and once until somebody has reviewed it.")
-        .later(),
+        .doc("For emergencies: no approval, loud, at once, and once until somebody else has reviewed it. Its approvers are told, and may review it."),
     key("grants", Kind::Tables, "[]", "[[grants]]")
         .doc("Grants that are held from this file, with no request. They end when their entry goes."),
     key("grants.user", Kind::Text, "", "\"bob\"").doc("Who holds it; not root.").required(),

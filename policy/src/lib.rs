@@ -12,8 +12,12 @@ pub mod language;
 mod load;
 mod matching;
 mod model;
+mod needs;
 pub mod order;
+pub mod replay;
+pub mod request;
 mod schema;
+mod settings;
 pub mod simulate;
 mod sudo;
 pub mod text;
@@ -22,8 +26,6 @@ pub use diagnostic::{Diagnostic, Severity};
 pub use hours::{BadHours, Hours};
 pub use load::{Accounts, Loaded, SourceFile, parse};
 pub use matching::{BadPattern, BadTicketRule, HostPattern, TicketRule};
-pub use model::{
-    Backend, Gate, GateMode, HeldGrant, OnExpiry, Policy, Position, Principal, ReasonRule, Role,
-    Subject, WaysIn,
-};
+pub use model::{HeldGrant, Policy, Position, Principal, ReasonRule, Role, Subject, WaysIn};
+pub use settings::{Approvals, Backend, Gate, GateMode, Notify, OnExpiry, Requests};
 pub use sudo::{Args, BadCommand, RunAs, SudoCommand, SudoRule};

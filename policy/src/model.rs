@@ -5,11 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::str::FromStr;
 
-use stint_proto::{
-    BadName, GroupName, Length, RoleName, ServiceName, Timestamp, Uid, UserName, words,
-};
+use stint_proto::{BadName, GroupName, Length, RoleName, ServiceName, Timestamp, Uid, UserName};
 
-use crate::{HostPattern, Hours, SudoRule, TicketRule, text};
+use crate::{
+    Approvals, Backend, Gate, HostPattern, Hours, Notify, OnExpiry, Requests, SudoRule, TicketRule,
+    text,
+};
 
 /// A line of a policy file.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -66,57 +67,6 @@ impl fmt::Display for Principal {
             Self::Group(name) => f.pad(&format!("%{name}")),
         }
     }
-}
-
-words! {
-    /// What the gate does with somebody who holds no grant.
-    #[derive(Default)]
-    GateMode {
-        /// Deny.
-        #[default]
-        Enforce = "enforce",
-        /// Let in, and log what would have been denied.
-        Observe = "observe",
-    }
-}
-
-words! {
-    /// How group memberships are given.
-    #[derive(Default)]
-    Backend {
-        /// By whichever of the two the host can do.
-        #[default]
-        Auto = "auto",
-        /// In /etc/group and /etc/gshadow.
-        Files = "files",
-        /// By drop-ins in /run/userdb.
-        Userdb = "userdb",
-    }
-}
-
-words! {
-    /// What becomes of the sessions of a grant that ends.
-    #[derive(Default)]
-    OnExpiry {
-        /// They are ended.
-        #[default]
-        Terminate = "terminate",
-        /// They are left.
-        Leave = "leave",
-    }
-}
-
-/// `[gate]`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Gate {
-    /// Whether it denies.
-    pub mode: GateMode,
-    /// Where the files say so; `None` if they do not.
-    pub mode_at: Option<Position>,
-    /// Who passes without a grant, besides root.
-    pub exempt: Vec<Principal>,
-    /// Where the files say so; `None` if they do not.
-    pub exempt_at: Option<Position>,
 }
 
 /// What a request has to say for itself.
@@ -204,6 +154,11 @@ impl Role {
         self.places.get(key).unwrap_or(&self.at)
     }
 
+    /// Whether one of its keys is written.
+    pub(crate) fn is_written(&self, key: &str) -> bool {
+        self.places.contains_key(key)
+    }
+
     /// The tags before the commands in sudoers: empty, or with a blank at the end.
     #[must_use]
     pub const fn sudo_tags(&self) -> &'static str {
@@ -223,6 +178,28 @@ impl Role {
             format!("({}) {}{}", rule.run_as, self.sudo_tags(), rule.commands_to_sudoers())
         };
         self.sudo.iter().map(line).collect()
+    }
+
+    /// What its holder gets, a line each, for an approver to read: `sudo (root) NOPASSWD: ALL`,
+    /// `group docker`, `opens su`, `polkit ACTION`. That sudo rules open sudo goes without saying.
+    #[must_use]
+    pub fn confers(&self) -> Vec<String> {
+        let implied = |service: &&ServiceName| {
+            !self.sudo.is_empty() && stint_proto::SUDO_SERVICES.contains(&service.as_str())
+        };
+        let services = self.services.iter().filter(|service| !implied(service));
+        let mut lines: Vec<String> =
+            self.sudo_lines().iter().map(|line| format!("sudo {line}")).collect();
+        lines.extend(self.groups.iter().map(|group| format!("group {group}")));
+        lines.extend(services.map(|service| format!("opens {service}")));
+        lines.extend(self.polkit.iter().map(|action| format!("polkit {action}")));
+        lines
+    }
+
+    /// How many approvals a request needs: none for emergencies, whatever else is written.
+    #[must_use]
+    pub const fn approvals_needed(&self) -> u32 {
+        if self.break_glass { 0 } else { self.approvals }
     }
 }
 
@@ -259,6 +236,12 @@ pub struct Policy {
     pub gate: Gate,
     /// Who may read the record.
     pub audit_readers: Vec<Principal>,
+    /// `[requests]`.
+    pub requests: Requests,
+    /// `[approvals]`.
+    pub approvals: Approvals,
+    /// `[notify]`.
+    pub notify: Notify,
     /// How memberships are given.
     pub backend: Backend,
     /// Every role, those of other hosts too.
@@ -292,6 +275,18 @@ impl Policy {
     #[must_use]
     pub fn eligible_by<'a>(&self, role: &'a Role, subject: Subject<'_>) -> Option<&'a Principal> {
         role.eligible.iter().find(|entry| entry.matches(subject.user, subject.groups))
+    }
+
+    /// The entry that makes the subject an approver of the role.
+    #[must_use]
+    pub fn approver_by<'a>(&self, role: &'a Role, subject: Subject<'_>) -> Option<&'a Principal> {
+        role.approvers.iter().find(|entry| entry.matches(subject.user, subject.groups))
+    }
+
+    /// The entry that lets the subject read the record.
+    #[must_use]
+    pub fn audit_reader_by(&self, subject: Subject<'_>) -> Option<&Principal> {
+        self.audit_readers.iter().find(|entry| entry.matches(subject.user, subject.groups))
     }
 
     /// The entry that lets the subject pass the gate without a grant. Root passes without one.

@@ -58,6 +58,38 @@ pub enum OrderRefusal {
 }
 
 impl OrderRefusal {
+    /// Where the policy says so, if a line of it does.
+    #[must_use]
+    pub const fn at(&self) -> Option<&Position> {
+        match self {
+            Self::UnknownRole { .. } | Self::NoReason | Self::LongReason { .. } => None,
+            Self::NotOnThisHost { at, .. } | Self::TooLong { at, .. } => Some(at),
+        }
+    }
+
+    /// What it says, without the place.
+    pub(crate) fn what(&self) -> String {
+        match self {
+            Self::UnknownRole { role, known } if known.is_empty() => {
+                format!("there is no role {role}: the policy has no role for this host")
+            }
+            Self::UnknownRole { role, known } => {
+                format!("there is no role {role}; the roles of this host: {}", list(known))
+            }
+            Self::NotOnThisHost { role, host, hosts, .. } => {
+                let (host, hosts) = (text::harmless(host), list(hosts));
+                format!("{role} does not exist on {host}, only on {hosts}")
+            }
+            Self::TooLong { role, asked, max, .. } => {
+                format!("{role} is given for at most {max}, not for {asked}")
+            }
+            Self::NoReason => "a grant needs a reason: --reason \"what for\"".to_owned(),
+            Self::LongReason { length } => {
+                format!("the reason has {length} characters; {TEXT_LIMIT} are the most")
+            }
+        }
+    }
+
     /// The error that it is on the bus and at the command line.
     #[must_use]
     pub const fn code(&self) -> ErrorCode {
@@ -77,25 +109,19 @@ pub(crate) fn list<T: fmt::Display>(things: &[T]) -> String {
 
 impl fmt::Display for OrderRefusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::UnknownRole { role, known } if known.is_empty() => {
-                write!(f, "there is no role {role}: the policy has no role for this host")
-            }
-            Self::UnknownRole { role, known } => {
-                write!(f, "there is no role {role}; the roles of this host: {}", list(known))
-            }
-            Self::NotOnThisHost { role, host, hosts, at } => {
-                let (host, hosts) = (text::harmless(host), list(hosts));
-                write!(f, "{role} does not exist on {host}, only on {hosts} ({at})")
-            }
-            Self::TooLong { role, asked, max, at } => {
-                write!(f, "{role} is given for at most {max}, not for {asked} ({at})")
-            }
-            Self::NoReason => write!(f, "a grant needs a reason: --reason \"what for\""),
-            Self::LongReason { length } => {
-                write!(f, "the reason has {length} characters; {TEXT_LIMIT} are the most")
-            }
-        }
+        with_place(f, &self.what(), self.at())
+    }
+}
+
+/// What is said, and the line of the policy that says so behind it.
+pub(crate) fn with_place(
+    f: &mut fmt::Formatter<'_>,
+    what: &str,
+    at: Option<&Position>,
+) -> fmt::Result {
+    match at {
+        Some(at) => write!(f, "{what} ({at})"),
+        None => write!(f, "{what}"),
     }
 }
 
@@ -112,27 +138,8 @@ pub fn check_grant_order<'a>(
     duration: Option<Length>,
     reason: &str,
 ) -> Result<Terms<'a>, OrderRefusal> {
-    let Some(role) = policy.roles.get(role) else {
-        let known = policy.roles_here(host).map(|role| role.name.clone()).collect();
-        return Err(OrderRefusal::UnknownRole { role: role.clone(), known });
-    };
-    if !role.on_host(host) {
-        return Err(OrderRefusal::NotOnThisHost {
-            role: role.name.clone(),
-            host: host.to_owned(),
-            hosts: role.hosts.clone(),
-            at: role.place("hosts").clone(),
-        });
-    }
-    let asked = duration.unwrap_or(role.default_duration);
-    if asked > role.max_duration {
-        return Err(OrderRefusal::TooLong {
-            role: role.name.clone(),
-            asked,
-            max: role.max_duration,
-            at: role.place("max_duration").clone(),
-        });
-    }
+    let role = find_role(policy, host, role)?;
+    let duration = length_within(role, duration)?;
     if reason.trim().is_empty() {
         return Err(OrderRefusal::NoReason);
     }
@@ -140,5 +147,40 @@ pub fn check_grant_order<'a>(
     if length > TEXT_LIMIT {
         return Err(OrderRefusal::LongReason { length });
     }
-    Ok(Terms { role, duration: asked })
+    Ok(Terms { role, duration })
+}
+
+/// The role of this name, if it exists on this host.
+pub(crate) fn find_role<'a>(
+    policy: &'a Policy,
+    host: &str,
+    role: &RoleName,
+) -> Result<&'a Role, OrderRefusal> {
+    let Some(role) = policy.roles.get(role) else {
+        let known = policy.roles_here(host).map(|role| role.name.clone()).collect();
+        return Err(OrderRefusal::UnknownRole { role: role.clone(), known });
+    };
+    if role.on_host(host) {
+        return Ok(role);
+    }
+    Err(OrderRefusal::NotOnThisHost {
+        role: role.name.clone(),
+        host: host.to_owned(),
+        hosts: role.hosts.clone(),
+        at: role.place("hosts").clone(),
+    })
+}
+
+/// What was asked for, or the role's default, if the role is given for so long.
+pub(crate) fn length_within(role: &Role, asked: Option<Length>) -> Result<Length, OrderRefusal> {
+    let asked = asked.unwrap_or(role.default_duration);
+    if asked <= role.max_duration {
+        return Ok(asked);
+    }
+    Err(OrderRefusal::TooLong {
+        role: role.name.clone(),
+        asked,
+        max: role.max_duration,
+        at: role.place("max_duration").clone(),
+    })
 }

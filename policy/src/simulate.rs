@@ -3,10 +3,12 @@
 
 use std::collections::BTreeSet;
 
-use stint_proto::{GroupName, RoleName, Timestamp, UserName};
+use stint_proto::{GroupName, RoleName, Timestamp, Uid, UserName};
 
-use crate::order::list;
-use crate::{Policy, Position, Role, text};
+use crate::needs::needs;
+use crate::order::{find_role, list};
+use crate::request::{Case, Facts, RequestRefusal, check_eligible};
+use crate::{Policy, Position, Role, Subject, text};
 
 /// What would come of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,13 +31,20 @@ pub struct Finding {
 }
 
 impl Finding {
-    fn new(ok: bool, text: String, at: &Position) -> Self {
-        Self { ok, text, at: Some(at.clone()) }
+    fn new(text: String, at: &Position) -> Self {
+        Self { ok: true, text, at: Some(at.clone()) }
+    }
+
+    fn against(refusal: &RequestRefusal) -> Self {
+        Self { ok: false, text: format!("{}.", refusal.what()), at: refusal.at().cloned() }
     }
 }
 
-/// What would come of a request of the user's for the role, on that host, at that point. `groups`
-/// are the user's standing ones.
+/// Nobody's number: what is simulated knows of no other holder.
+const NOBODY: Uid = Uid(u32::MAX);
+
+/// What would come of a request of the user's for the role, on that host, at that point, if nobody
+/// held or had asked for anything. `groups` are the user's standing ones.
 #[must_use]
 pub fn simulate(
     policy: &Policy,
@@ -45,97 +54,70 @@ pub fn simulate(
     role: &RoleName,
     at: Timestamp,
 ) -> Simulation {
+    let subject = Subject { user, uid: NOBODY, groups };
+    let found = find_role(policy, host, role).map_err(RequestRefusal::from);
     let Some(role) = policy.roles.get(role) else {
-        let known: Vec<_> = policy.roles.keys().collect();
-        let known = if known.is_empty() { "none".to_owned() } else { list(&known) };
-        let text = format!("There is no role {role}; the policy's roles: {known}.");
-        return Simulation {
-            may_request: false,
-            reasons: vec![Finding { ok: false, text, at: None }],
-        };
+        let reasons = found.err().as_ref().map(Finding::against).into_iter().collect();
+        return Simulation { may_request: false, reasons };
     };
-    let mut reasons = vec![eligibility(role, user, groups), on_host(role, host)];
-    reasons.extend(hours(role, at));
-    let may_request = reasons.iter().all(|finding| finding.ok);
-    reasons.push(approvals(role));
-    reasons.extend(words(role));
+    let clock = |at: Timestamp| at.to_string();
+    let case = Case { policy, subject, role, facts: &Facts::default(), clock: &clock };
+    let mut against: Vec<RequestRefusal> = found.err().into_iter().collect();
+    against.extend(check_eligible(policy, role, subject).err());
+    against.extend(case.objections(at, role.default_duration));
+    let may_request = against.is_empty();
+    let mut reasons: Vec<Finding> = against.iter().map(Finding::against).collect();
+    reasons.extend(what_speaks_for_it(policy, role, host, subject, at));
+    reasons.extend(terms(role));
     reasons.extend(limits(role));
     Simulation { may_request, reasons }
 }
 
-fn eligibility(role: &Role, user: &UserName, groups: &BTreeSet<GroupName>) -> Finding {
-    let place = role.place("eligible");
-    match role.eligible.iter().find(|entry| entry.matches(user, groups)) {
-        Some(entry) => Finding::new(true, format!("{user} is eligible by {entry}."), place),
-        None if role.eligible.is_empty() => {
-            Finding::new(false, "Nobody is eligible.".to_owned(), place)
-        }
-        None => {
-            let only = list(&role.eligible);
-            Finding::new(false, format!("{user} is not eligible, only {only}."), place)
-        }
+fn what_speaks_for_it(
+    policy: &Policy,
+    role: &Role,
+    host: &str,
+    subject: Subject<'_>,
+    at: Timestamp,
+) -> Vec<Finding> {
+    let mut found = Vec::new();
+    if let Some(entry) = policy.eligible_by(role, subject) {
+        let text = format!("{} is eligible by {entry}.", subject.user);
+        found.push(Finding::new(text, role.place("eligible")));
     }
-}
-
-fn on_host(role: &Role, host: &str) -> Finding {
-    let (place, shown) = (role.place("hosts"), text::harmless(host));
-    if role.hosts.is_empty() {
-        return Finding::new(true, "The role exists on every host.".to_owned(), place);
-    }
-    let hosts = list(&role.hosts);
     if role.on_host(host) {
-        return Finding::new(true, format!("The role exists on {shown} ({hosts})."), place);
+        let text = match role.hosts.as_slice() {
+            [] => "The role exists on every host.".to_owned(),
+            hosts => format!("The role exists on {} ({}).", text::harmless(host), list(hosts)),
+        };
+        found.push(Finding::new(text, role.place("hosts")));
     }
-    Finding::new(false, format!("The role does not exist on {shown}, only on {hosts}."), place)
+    if let Some(hours) = role.hours.as_ref().filter(|hours| hours.contain(at)) {
+        let text = format!("{at} is within its hours, {}.", text::harmless(&hours.to_string()));
+        found.push(Finding::new(text, role.place("hours")));
+    }
+    found
 }
 
-fn hours(role: &Role, at: Timestamp) -> Option<Finding> {
-    let hours = role.hours.as_ref()?;
-    let ok = hours.contain(at);
-    let where_ = if ok { "within" } else { "outside" };
-    let text = format!("{at} is {where_} its hours, {}.", text::harmless(&hours.to_string()));
-    Some(Finding::new(ok, text, role.place("hours")))
-}
-
-fn approvals(role: &Role) -> Finding {
+fn terms(role: &Role) -> Vec<Finding> {
+    let mut found = Vec::new();
     if role.break_glass {
         let text = "It is for emergencies: no approval is needed, and it is loud.".to_owned();
-        return Finding::new(true, text, role.place("break_glass"));
+        found.push(Finding::new(text, role.place("break_glass")));
+    } else if role.approvals == 0 {
+        found.push(Finding::new("It needs no approval.".to_owned(), role.place("approvals")));
     }
-    let from = match role.approvers.as_slice() {
-        [] => "and the policy names nobody who may give it".to_owned(),
-        some => format!("from {}", list(some)),
-    };
-    let text = match role.approvals {
-        0 => "No approval is needed.".to_owned(),
-        1 => format!("One approval is needed, {from}."),
-        count => format!("{count} approvals are needed, {from}."),
-    };
-    Finding::new(true, text, role.place("approvals"))
-}
-
-fn words(role: &Role) -> Vec<Finding> {
-    let least = role.reason.min_length;
-    let reason = match (role.reason.required, least) {
-        (true, 0 | 1) => "A reason is asked for.".to_owned(),
-        (true, _) => format!("A reason of at least {least} characters is asked for."),
-        (false, _) => "No reason is asked for.".to_owned(),
-    };
-    let mut found = vec![Finding::new(true, reason, role.place("reason"))];
-    if let Some(ticket) = &role.ticket {
-        let shape = text::harmless(&ticket.to_string());
-        let text = format!("A ticket is asked for that looks like {shape}.");
-        found.push(Finding::new(true, text, role.place("ticket")));
-    }
+    let needs = needs(role).into_iter();
+    found.extend(needs.map(|need| Finding::new(format!("It needs {}.", need.text), need.at)));
     found
 }
 
 fn limits(role: &Role) -> Vec<Finding> {
     let (max, usual) = (role.max_duration, role.default_duration);
     let text = format!("It is given for {usual}, or for up to {max} if asked for.");
-    let mut found = vec![Finding::new(true, text, role.place("max_duration"))];
+    let mut found = vec![Finding::new(text, role.place("max_duration"))];
     let mut more = |key: &str, text: Option<String>| {
-        found.extend(text.map(|text| Finding::new(true, text, role.place(key))));
+        found.extend(text.map(|text| Finding::new(text, role.place(key))));
     };
     more("cooldown", role.cooldown.map(|rest| format!("{rest} must pass after the last one.")));
     more("daily_budget", role.daily_budget.map(|most| format!("A day has at most {most} of it.")));

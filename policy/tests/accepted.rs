@@ -62,9 +62,50 @@ fn the_contracts_example_means_what_it_says() {
     assert_eq!(policy.grants.len(), 1);
     assert_eq!(policy.grants[0].at.to_string(), "p.toml:49");
     assert_eq!(containers.at.to_string(), "p.toml:32");
-    assert!(loaded.warnings.iter().all(|told| told.severity == Severity::Note));
-    let first = loaded.warnings[0].headline();
-    assert_eq!(first, "p.toml:7:1: note: audit.readers: checked, but not enforced yet");
+    let (odd, notes): (Vec<_>, Vec<_>) =
+        loaded.warnings.iter().partition(|told| told.severity == Severity::Warning);
+    assert!(odd[0].headline().starts_with("p.toml:47:1: warning: roles.break-glass.break_glass:"));
+    assert_eq!(odd.len(), 1);
+    let first = notes[0].headline();
+    assert_eq!(first, "p.toml:28:1: note: roles.admin.on_expiry: checked, but not enforced yet");
+}
+
+#[test]
+fn the_sections_about_requests_mean_what_they_say() {
+    let policy = load("").unwrap().policy;
+    assert_eq!(policy.requests.lapse_after.to_string(), "1d");
+    assert_eq!((policy.requests.max_pending_per_user, policy.requests.max_pending), (5, 1000));
+    assert!(policy.approvals.authenticate && policy.notify.terminals);
+    let text = "[requests]\nlapse_after = \"8h\"\nmax_pending_per_user = 2\nmax_pending = 9\n\
+                [approvals]\nauthenticate = false\n[notify]\nterminals = false\n\
+                [audit]\nreaders = [\"%auditors\"]\n";
+    let loaded = load(text).unwrap();
+    assert_eq!(loaded.warnings, []);
+    let requests = &loaded.policy.requests;
+    assert_eq!(requests.lapse_after.to_string(), "8h");
+    assert_eq!((requests.max_pending_per_user, requests.max_pending), (2, 9));
+    assert!(!loaded.policy.approvals.authenticate && !loaded.policy.notify.terminals);
+    let (user, inside) = ("carol".parse().unwrap(), groups(&["auditors"]));
+    let subject = Subject { user: &user, uid: Uid(1000), groups: &inside };
+    assert!(loaded.policy.audit_reader_by(subject).is_some());
+}
+
+#[test]
+fn an_odd_role_for_emergencies_is_worth_a_warning() {
+    let warned = |more: &str| {
+        let text = format!("[roles.a]\nservices = [\"su\"]\nbreak_glass = true\n{more}");
+        let warnings = load(&text).unwrap().warnings;
+        warnings.iter().map(Diagnostic::headline).collect::<Vec<_>>()
+    };
+    let approvers = "approvers = [\"bob\"]\n";
+    assert_eq!(warned(approvers), [] as [&str; 0]);
+    assert_eq!(warned(&format!("approvals = 0\n{approvers}")), [] as [&str; 0]);
+    let needless = "p.toml:4:1: warning: roles.a.approvals: a break_glass role needs no approval, \
+                    whatever is written here";
+    assert_eq!(warned(&format!("approvals = 1\n{approvers}")), [needless]);
+    let unheard = "p.toml:3:1: warning: roles.a.break_glass: it has no approvers: nobody is told of \
+                   its use, and only root and the audit readers can review it";
+    assert_eq!(warned(""), [unheard]);
 }
 
 #[test]

@@ -4,8 +4,9 @@
 mod common;
 
 use common::{CONTRACT, groups, load};
-use stint_policy::explain::{Held, explain};
+use stint_policy::explain::{Held, Question, explain};
 use stint_policy::order::{OrderRefusal, check_grant_order};
+use stint_policy::request::OwnedFacts;
 use stint_policy::simulate::{Simulation, simulate};
 use stint_policy::{Policy, Subject};
 use stint_proto::{ErrorCode, Timestamp, Uid, Verdict};
@@ -63,9 +64,14 @@ fn why(
 ) -> (Verdict, String) {
     let (user, in_groups) = (user.parse().unwrap(), groups(in_groups));
     let subject = Subject { user: &user, uid: Uid(uid), groups: &in_groups };
-    let at = "2026-11-23T10:00:00Z".parse().unwrap();
-    let told =
-        explain(policy, "web-1", subject, &"sudo".parse().unwrap(), held, at, &|at| at.to_string());
+    let question = Question {
+        service: &"sudo".parse().unwrap(),
+        held,
+        facts: &|_| OwnedFacts::default(),
+        at: "2026-11-23T10:00:00Z".parse().unwrap(),
+        clock: &|at| at.to_string(),
+    };
+    let told = explain(policy, "web-1", subject, &question);
     (told.verdict, told.because.join("\n"))
 }
 
@@ -86,6 +92,9 @@ fn a_denial_is_explained_by_lines_of_the_policy() {
     assert_eq!(verdict, Verdict::Deny);
     let wanted = "alice holds no grant on web-1.\n\
                   admin would open it; alice is eligible by alice (p.toml:15).\n\
+                  A request for admin would need one approval, from %leads (p.toml:17), a reason \
+                  of at least 10 characters (p.toml:20) and a ticket that looks like \
+                  ^(INC|CHG)-\\d+$ (p.toml:21).\n\
                   break-glass would open it; alice is not eligible, only %oncall (p.toml:46).\n\
                   restart-web would open it; alice is not eligible, only bob (p.toml:42).";
     assert_eq!(because, wanted);
@@ -134,6 +143,32 @@ fn a_gate_that_observes_lets_in_and_says_why_it_would_not() {
     assert!(because.contains("carol holds no grant on web-1."));
 }
 
+#[test]
+fn what_stands_against_a_request_is_explained_too() {
+    let policy = policy();
+    let (user, in_groups) = ("alice".parse().unwrap(), groups(&[]));
+    let subject = Subject { user: &user, uid: Uid(1000), groups: &in_groups };
+    let why = |pending: Option<&str>, at: &str| {
+        let pending = pending.map(|id| id.parse().unwrap());
+        let question = Question {
+            service: &"sudo".parse().unwrap(),
+            held: &[],
+            facts: &|_| OwnedFacts { pending: pending.clone(), ..OwnedFacts::default() },
+            at: at.parse().unwrap(),
+            clock: &|_| "then".to_owned(),
+        };
+        explain(&policy, "web-1", subject, &question).because.join("\n")
+    };
+    let sunday = why(None, "2026-11-22T10:00:00Z");
+    let wanted = "A request for admin would be refused: then is outside the hours of admin, Mon-Fri \
+                  08:00-18:00 Europe/Berlin; they begin again at then (p.toml:22).";
+    assert!(sunday.contains(wanted), "{sunday}");
+    let pending = why(Some("7kq2"), "2026-11-23T10:00:00Z");
+    let wanted =
+        "refused: alice has asked for admin already: stint wait 7kq2, or stint cancel 7kq2.";
+    assert!(pending.contains(wanted), "{pending}");
+}
+
 fn simulated(user: &str, in_groups: &[&str], role: &str, host: &str, at: &str) -> Simulation {
     let (user, role) = (user.parse().unwrap(), role.parse().unwrap());
     simulate(&policy(), host, &user, &groups(in_groups), &role, at.parse().unwrap())
@@ -150,13 +185,21 @@ fn a_simulation_says_what_stands_against_a_request() {
     let found = simulated("mallory", &["wheel"], "admin", "web-1", sunday);
     assert!(!found.may_request);
     let wanted = [
-        "mallory is not eligible, only %engineers, alice.",
-        "2026-11-22T10:00:00.000Z is outside its hours, Mon-Fri 08:00-18:00 Europe/Berlin.",
+        "mallory is not eligible for admin, only %engineers, alice.",
+        "2026-11-22T10:00:00.000Z is outside the hours of admin, Mon-Fri 08:00-18:00 \
+         Europe/Berlin; they begin again at 2026-11-23T07:00:00.000Z.",
     ];
     assert_eq!(against(&found), wanted);
     let found = simulated("bob", &[], "restart-web", "db-1", sunday);
-    assert_eq!(against(&found), ["The role does not exist on db-1, only on web-*."]);
+    let wanted = [
+        "restart-web does not exist on db-1, only on web-*.",
+        "restart-web needs one approval, and the policy names nobody who may give it.",
+    ];
+    assert_eq!(against(&found), wanted);
     let found = simulated("bob", &[], "nosuch", "db-1", sunday);
+    let roles = "admin, break-glass, containers";
+    let wanted = format!("there is no role nosuch; the roles of this host: {roles}.");
+    assert_eq!(against(&found), [wanted]);
     assert!(!found.may_request);
 }
 
@@ -166,8 +209,8 @@ fn a_simulation_says_on_what_terms_a_request_would_be_granted() {
     assert!(found.may_request);
     let said: Vec<&str> = found.reasons.iter().map(|finding| finding.text.as_str()).collect();
     assert_eq!(said[0], "mallory is eligible by %engineers.");
-    assert!(said.contains(&"One approval is needed, from %leads."), "{said:?}");
-    assert!(said.contains(&"A reason of at least 10 characters is asked for."), "{said:?}");
+    assert!(said.contains(&"It needs one approval, from %leads."), "{said:?}");
+    assert!(said.contains(&"It needs a reason of at least 10 characters."), "{said:?}");
     assert!(said.contains(&"It is given for 30m, or for up to 4h if asked for."), "{said:?}");
     assert_eq!(found.reasons[0].at.as_ref().unwrap().to_string(), "p.toml:15");
 }

@@ -119,6 +119,20 @@ fn a_key_of_a_section_stands_in_one_file_only() {
 }
 
 #[test]
+fn limits_of_requests_have_bounds() {
+    let text = "[requests]\nlapse_after = \"0s\"\nmax_pending_per_user = 101\nmax_pending = 0\n\
+                [approvals]\nauthenticate = \"no\"\n[notify]\nterminal = true\n";
+    let wanted = [
+        "p.toml:2:15: requests.lapse_after: \"0s\" is no time at all",
+        "p.toml:3:24: requests.max_pending_per_user: 101 is out of bounds",
+        "p.toml:4:15: requests.max_pending: 0 is out of bounds",
+        "p.toml:6:16: approvals.authenticate: \"no\" is neither true nor false",
+        "p.toml:8:1: notify.terminal: unknown key",
+    ];
+    assert_eq!(errors(text), wanted);
+}
+
+#[test]
 fn broken_toml_is_told_with_what_else_is_wrong() {
     let text = "[roles.a]\nmax_duration = \"4h\nservices = [\"su\"]\ngrace = \"0s\"\n";
     let found = errors(text);

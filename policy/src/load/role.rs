@@ -60,6 +60,7 @@ pub(super) fn read(load: &mut Load<'_>, table: &Table<'_>, name: RoleName, at: &
     role.on_expiry = word.unwrap_or_default();
     durations(load, table, &mut role);
     check_confers(load, table, at);
+    check_break_glass(load, table, &role);
     role
 }
 
@@ -190,5 +191,21 @@ fn check_confers(load: &mut Load<'_>, table: &Table<'_>, at: &Node<'_>) {
     });
     if !confers && load.whole {
         load.report.error(at, "it confers nothing", "give it sudo, groups, services or polkit");
+    }
+}
+
+/// What is odd about a role for emergencies.
+fn check_break_glass(load: &mut Load<'_>, table: &Table<'_>, role: &Role) {
+    if !role.break_glass || !load.whole {
+        return;
+    }
+    if let Some(node) = table.key_of("approvals").filter(|_| role.approvals > 0) {
+        let message = "a break_glass role needs no approval, whatever is written here";
+        load.report.warning(&node, message, "leave it out, or leave break_glass out");
+    }
+    if let Some(node) = table.key_of("break_glass").filter(|_| role.approvers.is_empty()) {
+        let message = "it has no approvers: nobody is told of its use, and only root and the \
+                       audit readers can review it";
+        load.report.warning(&node, message, "name approvers");
     }
 }

@@ -1,4 +1,4 @@
-//! Reads `[gate]`, `[audit]` and `[groups]`. They may stand in several files, each key in one.
+//! Reads the sections that are no roles and no grants. They may stand in several files, each key in one.
 
 use std::collections::BTreeMap;
 
@@ -21,6 +21,21 @@ pub(super) fn read(load: &mut Load<'_>, tops: &[Table<'_>], policy: &mut Policy)
             let nodes = audit.texts(&mut load.report, "readers").unwrap_or_default();
             policy.audit_readers = load.principals(nodes, true);
         }
+        if let Some(requests) = top.table(&mut load.report, "requests") {
+            read_requests(load, &requests, policy, &mut seen);
+        }
+        if let Some(approvals) = top.table(&mut load.report, "approvals") {
+            let path = "approvals.authenticate";
+            if first_place(load, &approvals, "authenticate", path, &mut seen).is_some() {
+                let flag = approvals.flag(&mut load.report, "authenticate", true);
+                policy.approvals.authenticate = flag;
+            }
+        }
+        if let Some(notify) = top.table(&mut load.report, "notify")
+            && first_place(load, &notify, "terminals", "notify.terminals", &mut seen).is_some()
+        {
+            policy.notify.terminals = notify.flag(&mut load.report, "terminals", true);
+        }
         if let Some(groups) = top.table(&mut load.report, "groups")
             && first_place(load, &groups, "backend", "groups.backend", &mut seen).is_some()
         {
@@ -36,10 +51,32 @@ fn read_gate(load: &mut Load<'_>, gate: &Table<'_>, policy: &mut Policy, seen: &
         policy.gate.mode = word.unwrap_or_default();
         policy.gate.mode_at = Some(at);
     }
+    if first_place(load, gate, "prompt", "gate.prompt", seen).is_some() {
+        policy.gate.prompt = gate.flag(&mut load.report, "prompt", false);
+    }
     if let Some(at) = first_place(load, gate, "exempt", "gate.exempt", seen) {
         let nodes = gate.texts(&mut load.report, "exempt").unwrap_or_default();
         policy.gate.exempt = load.principals(nodes, true);
         policy.gate.exempt_at = Some(at);
+    }
+}
+
+fn read_requests(load: &mut Load<'_>, table: &Table<'_>, policy: &mut Policy, seen: &mut Seen) {
+    let requests = &mut policy.requests;
+    if first_place(load, table, "lapse_after", "requests.lapse_after", seen).is_some() {
+        let length = table.length(&mut load.report, "lapse_after");
+        requests.lapse_after = length.unwrap_or(requests.lapse_after);
+    }
+    let path = "requests.max_pending_per_user";
+    if let Some(at) = first_place(load, table, "max_pending_per_user", path, seen) {
+        let number = table.number(&mut load.report, "max_pending_per_user");
+        requests.max_pending_per_user = number.unwrap_or(requests.max_pending_per_user);
+        requests.max_pending_per_user_at = Some(at);
+    }
+    if let Some(at) = first_place(load, table, "max_pending", "requests.max_pending", seen) {
+        let number = table.number(&mut load.report, "max_pending");
+        requests.max_pending = number.unwrap_or(requests.max_pending);
+        requests.max_pending_at = Some(at);
     }
 }
 
