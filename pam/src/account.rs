@@ -2,14 +2,13 @@
 
 use std::ffi::CStr;
 
-use stint_proto::Verdict;
+use stint_ask::{Daemon, Deadline, NoAnswer};
+use stint_proto::{CheckAnswer, PamItems, Verdict};
 
-use crate::ask::{self, NoAnswer};
-use crate::clock::Deadline;
 use crate::handle::{Handle, Level, Tone};
 use crate::items::read_items;
 use crate::options::Options;
-use crate::peer::Daemon;
+use crate::prompt::{self, Typed};
 use crate::say;
 
 /// What the account phase decides.
@@ -56,30 +55,67 @@ pub fn decide(handle: &impl Handle, args: &[&CStr], facts: Facts<'_>) -> Decisio
         debug(handle, options, "root is not gated");
         return Decision::In;
     }
-    let service = items.service.clone();
-    match ask::check(facts.daemon, &items, deadline) {
-        Ok(answer) => match answer.verdict {
-            Verdict::Allow => {
+    let call = Call { handle, options, facts, items: &items };
+    match stint_ask::check(facts.daemon, &items, deadline) {
+        Ok(answer) if options.prompt && !options.quiet && prompt::can_ask(&items, &answer) => {
+            call.prompted(&answer)
+        }
+        answer => call.decided(answer),
+    }
+}
+
+/// One call of the account phase, with what it needs to come to a decision.
+struct Call<'a, H> {
+    handle: &'a H,
+    options: Options,
+    facts: Facts<'a>,
+    items: &'a PamItems,
+}
+
+impl<H: Handle> Call<'_, H> {
+    /// What an answer comes to, and what the person is told.
+    fn decided(&self, answer: Result<CheckAnswer, NoAnswer>) -> Decision {
+        let Self { handle, options, facts, items } = *self;
+        match answer {
+            Ok(CheckAnswer { verdict: Verdict::Allow, lines, .. }) => {
                 debug(handle, options, "stintd answered: allow");
                 if !options.quiet && !facts.silent {
-                    say::lines(handle, Tone::Info, &answer.lines);
+                    say::lines(handle, Tone::Info, &lines);
                 }
                 Decision::In
             }
-            Verdict::Deny => {
+            Ok(CheckAnswer { verdict: Verdict::Deny, lines, .. }) => {
                 debug(handle, options, "stintd answered: deny");
-                if answer.lines.is_empty() {
-                    tell(handle, options, &[say::denied(&service)]);
+                if lines.is_empty() {
+                    tell(handle, options, &[say::denied(&items.service)]);
                 } else {
-                    tell(handle, options, &answer.lines);
+                    tell(handle, options, &lines);
                 }
                 Decision::Out
             }
-        },
-        Err(error) => {
-            handle.log(Level::Error, &format!("denied: {error}"));
-            tell(handle, options, &[no_answer(&error, &service)]);
-            Decision::Out
+            Err(error) => {
+                handle.log(Level::Error, &format!("denied: {error}"));
+                tell(handle, options, &[no_answer(&error, &items.service)]);
+                Decision::Out
+            }
+        }
+    }
+
+    /// Tells the person why they are denied and asks what for. What they ask for is brought to
+    /// stintd within a timeout of its own: the time in which they typed does not count.
+    fn prompted(&self, denied: &CheckAnswer) -> Decision {
+        let (why, how) = denied.lines.split_at(denied.lines.len().min(1));
+        tell(self.handle, self.options, why);
+        match prompt::ask(self.handle, self.items, &denied.offers) {
+            Typed::Asked(asked) => {
+                let deadline = Deadline::after(self.options.timeout);
+                self.decided(stint_ask::request_at_door(self.facts.daemon, &asked, deadline))
+            }
+            Typed::Nothing => {
+                debug(self.handle, self.options, "nothing was asked for");
+                tell(self.handle, self.options, how);
+                Decision::Out
+            }
         }
     }
 }

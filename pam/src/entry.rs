@@ -8,12 +8,12 @@ use std::path::Path;
 use nix::unistd::Uid;
 use pam::constants::{PAM_SILENT, PamFlag, PamResultCode};
 use pam::module::{PamHandle, PamHooks};
+use stint_ask::Daemon;
 use stint_proto::PAM_SOCKET;
 
 use crate::account::{self, Decision, Facts};
 use crate::ffi::Pam;
 use crate::handle::{Handle, Level};
-use crate::peer::Daemon;
 use crate::session::{self, Outcome};
 
 /// The module.

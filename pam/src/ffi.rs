@@ -3,7 +3,7 @@
 
 use std::ffi::{CStr, CString, c_char, c_int};
 
-use pam::constants::{PAM_ERROR_MSG, PAM_TEXT_INFO};
+use pam::constants::{PAM_ERROR_MSG, PAM_PROMPT_ECHO_ON, PAM_TEXT_INFO};
 use pam::conv::Conv;
 use pam::items::{RHost, RUser, Service, Tty, User};
 use pam::module::PamHandle;
@@ -45,6 +45,12 @@ impl Handle for Pam<'_> {
             // sudo-rs without a terminal fails every message: that must not change the answer.
             let _ = conversation.send(style, line);
         }
+    }
+
+    fn ask(&self, question: &str) -> Option<String> {
+        let conversation = self.0.get_item::<Conv<'_>>().ok()??;
+        let typed = conversation.send(PAM_PROMPT_ECHO_ON, question).ok()??;
+        Some(String::from_utf8_lossy(typed.as_bytes()).into_owned())
     }
 
     fn log(&self, level: Level, line: &str) {

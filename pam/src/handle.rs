@@ -50,6 +50,10 @@ pub trait Handle {
     /// Shows the person one line. Whether it arrives changes nothing, so nothing is returned.
     fn tell(&self, tone: Tone, line: &str);
 
+    /// Asks the person for one line, shown as they type it; `None` if there is nobody to ask, or
+    /// they leave.
+    fn ask(&self, question: &str) -> Option<String>;
+
     /// Writes one line to the system's log (facility authpriv).
     fn log(&self, level: Level, line: &str);
 

@@ -10,17 +10,14 @@
 #![deny(unsafe_code)]
 
 mod account;
-mod ask;
-mod clock;
 mod entry;
 #[expect(unsafe_code, reason = "the one file that talks to libpam where the binding does not")]
 mod ffi;
 mod handle;
 mod items;
 mod options;
-mod peer;
+mod prompt;
 mod say;
 mod session;
 #[cfg(test)]
 mod tests;
-mod wire;

@@ -5,7 +5,7 @@ use std::ffi::CStr;
 use std::fmt;
 use std::time::Duration;
 
-use crate::say;
+use stint_ask::harmless;
 
 /// The module's options.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,7 +14,7 @@ pub struct Options {
     pub timeout: Duration,
     /// `quiet`: tell the person nothing.
     pub quiet: bool,
-    /// `prompt`: ask for what is missing there and then. Accepted; not in effect yet.
+    /// `prompt`: at a terminal, ask for what is missing there and then.
     pub prompt: bool,
     /// `debug`: log what happens, at level debug.
     pub debug: bool,
@@ -72,7 +72,7 @@ impl Options {
                 "debug" => options.debug = true,
                 other => match other.strip_prefix("timeout=") {
                     Some(value) => options.timeout = timeout(value)?,
-                    None => return Err(BadOption::Unknown { option: say::harmless(other) }),
+                    None => return Err(BadOption::Unknown { option: harmless(other) }),
                 },
             }
         }
@@ -85,7 +85,7 @@ fn timeout(value: &str) -> Result<Duration, BadOption> {
     let seconds = if digits { value.parse::<u64>().ok() } else { None };
     match seconds {
         Some(seconds @ 1..=60) => Ok(Duration::from_secs(seconds)),
-        _ => Err(BadOption::Timeout { value: say::harmless(value) }),
+        _ => Err(BadOption::Timeout { value: harmless(value) }),
     }
 }
 

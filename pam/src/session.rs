@@ -3,9 +3,9 @@
 
 use std::ffi::CStr;
 
+use stint_ask::Deadline;
+
 use crate::account::{Facts, debug};
-use crate::ask;
-use crate::clock::Deadline;
 use crate::handle::{Handle, Level};
 use crate::items::read_items;
 use crate::options::Options;
@@ -39,7 +39,7 @@ pub fn open(handle: &mut impl Handle, args: &[&CStr], facts: Facts<'_>) -> Outco
         debug(handle, options, "root's sessions are not reported");
         return Outcome::Done;
     }
-    match ask::open_session(facts.daemon, &items, deadline) {
+    match stint_ask::open_session(facts.daemon, &items, deadline) {
         Ok(id) => {
             debug(handle, options, &format!("session {id} is open"));
             if !handle.keep_session(&id) {
@@ -66,7 +66,7 @@ pub fn close(handle: &impl Handle, args: &[&CStr], facts: Facts<'_>) {
         return;
     };
     let deadline = Deadline::after(options.timeout);
-    match ask::close_session(facts.daemon, &id, deadline) {
+    match stint_ask::close_session(facts.daemon, &id, deadline) {
         Ok(()) => debug(handle, options, &format!("session {id} is closed")),
         Err(error) => {
             handle.log(Level::Error, &format!("the end of session {id} is not reported: {error}"));

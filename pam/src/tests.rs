@@ -2,5 +2,8 @@
 //! the folder `tests` beside this crate.
 
 mod common;
+#[path = "../../ask/src/tests/fake.rs"]
+#[allow(dead_code, reason = "some of it only the tests of stint-ask need")]
+mod fake;
 mod phases;
-mod question;
+mod prompt;

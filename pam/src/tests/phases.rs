@@ -3,7 +3,8 @@
 
 use std::path::Path;
 
-use super::common::{ERROR, FakeDaemon, FakePam, Message, RETURN, alice};
+use super::common::{FakePam, alice};
+use super::fake::{ERROR, FakeDaemon, Message, RETURN};
 use crate::account::{Decision, Facts, decide};
 use crate::handle::{Level, Tone};
 use crate::session::{Outcome, close, open};

@@ -1,15 +1,15 @@
-//! The module's three questions to stintd, and how an answer is told from anything else. Decides
-//! nothing: an answer is passed on, all else is an error.
+//! The questions to stintd, and how an answer is told from anything else. Decides nothing: an
+//! answer is passed on, all else is an error.
 
 use std::fmt;
 
 use nix::unistd::Uid;
 use stint_proto::body::Body;
-use stint_proto::{CheckAnswer, PamItems};
+use stint_proto::{CheckAnswer, DoorRequest, GrantId, PamItems};
 
 use crate::clock::Deadline;
 use crate::peer::{self, Daemon, Trouble};
-use crate::say;
+use crate::text::harmless;
 use crate::wire::{self, Garbage, Reply};
 
 /// The most characters of a session's id.
@@ -73,7 +73,7 @@ fn ask<Q: Body, A: Body>(
     match peer::exchange(daemon, &question, deadline)? {
         Reply::Return(returned) => Ok(returned.value()?),
         Reply::Error { name, text } => {
-            Err(NoAnswer::Refused { name: say::harmless(&name), text: say::harmless(&text) })
+            Err(NoAnswer::Refused { name: harmless(&name), text: harmless(&text) })
         }
     }
 }
@@ -88,6 +88,18 @@ pub fn check(
     deadline: Deadline,
 ) -> Result<CheckAnswer, NoAnswer> {
     ask(daemon, "Check", items, deadline)
+}
+
+/// Asks for a role in the person's name.
+///
+/// # Errors
+/// If there is no answer.
+pub fn request_at_door(
+    daemon: Daemon<'_>,
+    asked: &DoorRequest,
+    deadline: Deadline,
+) -> Result<CheckAnswer, NoAnswer> {
+    ask(daemon, "RequestAtDoor", asked, deadline)
 }
 
 /// Reports a session, and gets its id.
@@ -110,4 +122,17 @@ pub fn open_session(
 /// If there is no answer.
 pub fn close_session(daemon: Daemon<'_>, id: &String, deadline: Deadline) -> Result<(), NoAnswer> {
     ask(daemon, "CloseSession", id, deadline)
+}
+
+/// Asks for the numbers of the groups which the role of this grant confers, for a program that the
+/// holder of the grant runs.
+///
+/// # Errors
+/// If there is no answer, or the process's real uid does not hold this grant now.
+pub fn run_groups(
+    daemon: Daemon<'_>,
+    grant: &GrantId,
+    deadline: Deadline,
+) -> Result<Vec<u32>, NoAnswer> {
+    ask(daemon, "RunGroups", &grant.as_str().to_owned(), deadline)
 }

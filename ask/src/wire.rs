@@ -66,7 +66,7 @@ impl Returned {
     }
 }
 
-/// All that the module sends: the greeting and one call of `member` with one argument.
+/// All that is sent: the greeting and one call of `member` with one argument.
 ///
 /// # Errors
 /// If the argument cannot be encoded.

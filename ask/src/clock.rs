@@ -1,4 +1,4 @@
-//! The module's clock: one deadline for everything that a call does. Nothing else here reads time.
+//! The clock: one deadline for everything that a call does. Nothing else here reads time.
 
 use std::time::{Duration, Instant};
 
@@ -12,7 +12,7 @@ pub struct Deadline {
 impl Deadline {
     /// The point `length` from now, on the monotonic clock.
     #[must_use]
-    #[expect(clippy::disallowed_methods, reason = "this is the module's clock")]
+    #[expect(clippy::disallowed_methods, reason = "this is the clock of those who ask")]
     pub fn after(length: Duration) -> Self {
         Self { start: Instant::now(), length }
     }

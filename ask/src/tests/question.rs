@@ -1,4 +1,4 @@
-//! What the module makes of every kind of peer: only exactly an answer is one. The refusals first.
+//! What is made of every kind of peer: only exactly an answer is one. The refusals first.
 
 use std::io::Write;
 use std::os::fd::AsRawFd;
@@ -7,8 +7,8 @@ use std::path::Path;
 use std::sync::mpsc;
 use std::time::Duration;
 
-use super::common::{ERROR, FakeDaemon, GREETING, Message, RETURN, SIGNAL, daemon, own_uid};
-use crate::ask::{self, NoAnswer};
+use super::fake::{ERROR, FakeDaemon, GREETING, Message, RETURN, SIGNAL, own_uid};
+use crate::NoAnswer;
 use crate::clock::Deadline;
 use crate::peer::{Daemon, Trouble, exchange};
 use crate::wire::{self, Incoming, LONGEST_REPLY, Reply};
@@ -30,8 +30,12 @@ fn question() -> PamItems {
     PamItems { service, user, ruser, tty, rhost: String::new() }
 }
 
+fn daemon(socket: &Path) -> Daemon<'_> {
+    Daemon { socket, uid: own_uid() }
+}
+
 fn check(socket: &Path, length: Duration) -> Result<CheckAnswer, NoAnswer> {
-    ask::check(daemon(socket), &question(), Deadline::after(length))
+    crate::check(daemon(socket), &question(), Deadline::after(length))
 }
 
 fn told(bytes: Vec<u8>) -> Result<CheckAnswer, NoAnswer> {
@@ -62,7 +66,7 @@ fn an_impostor_is_not_asked() {
     let fake = FakeDaemon::saying(Message::answer("allow", &[]).greeted());
     let socket = fake.socket();
     let daemon = Daemon { socket: &socket, uid: own_uid() + 1 };
-    let answer = ask::check(daemon, &question(), Deadline::after(LONG));
+    let answer = crate::check(daemon, &question(), Deadline::after(LONG));
     assert_eq!(answer, Err(NoAnswer::Trouble(Trouble::Impostor { uid: own_uid() })));
     assert!(fake.heard().is_empty(), "the impostor heard the question");
 }
@@ -220,11 +224,12 @@ fn headers_that_are_none() {
 fn answers_of_another_type() {
     for message in [
         Message::of(RETURN, "s", &"allow"),
-        Message::of(RETURN, "sas", &"allow"),
+        Message::of(RETURN, "sasa(sbb)", &"allow"),
         Message::of(RETURN, "", &("allow", Vec::<String>::new())),
         Message::of(RETURN, "b", &true),
         Message::of(RETURN, "sasb", &("allow", Vec::<String>::new(), true)),
-        Message::of(RETURN, "sas", &("allow", Vec::<String>::new(), true)),
+        Message::of(RETURN, "sas", &("allow", Vec::<String>::new())),
+        Message::of(RETURN, "sasa(sbb)", &("allow", Vec::<String>::new(), true)),
         Message::of(RETURN, "v", &zbus::Variant::from("allow")),
         Message { body: vec![], signature: "", ..Message::answer("allow", &[]) },
     ] {
@@ -239,7 +244,10 @@ fn words_that_are_not_allow() {
         assert!(is_garbage(&told(Message::answer(word, &[]).greeted())), "{word:?}");
     }
     let denied = told(Message::answer("deny", &["no"]).greeted()).unwrap();
-    assert_eq!(denied, CheckAnswer { verdict: Verdict::Deny, lines: vec!["no".to_owned()] });
+    assert_eq!(
+        denied,
+        CheckAnswer { verdict: Verdict::Deny, lines: vec!["no".to_owned()], offers: vec![] }
+    );
 }
 
 #[test]
@@ -278,16 +286,21 @@ fn floods_end_at_the_cap() {
 fn an_answer_is_an_answer() {
     let noise = Message::of(SIGNAL, "s", &"noise").bytes();
     let bytes = [GREETING, &noise, &Message::answer("allow", &["hello"]).bytes()].concat();
-    let allowed = CheckAnswer { verdict: Verdict::Allow, lines: vec!["hello".to_owned()] };
+    let allowed =
+        CheckAnswer { verdict: Verdict::Allow, lines: vec!["hello".to_owned()], offers: vec![] };
     assert_eq!(told(bytes).unwrap(), allowed);
-    let whole = Message { signature: "(sas)", ..Message::answer("allow", &["hello"]) };
+    let whole = Message { signature: "(sasa(sbb))", ..Message::answer("allow", &["hello"]) };
     assert_eq!(told(whole.greeted()).unwrap(), allowed);
 }
 
 #[test]
 fn big_endian_is_read_as_well() {
     use zbus::wire::{BE, serialized::Context, to_bytes};
-    let body = to_bytes(Context::new(BE, 0), &("deny", vec!["no"])).unwrap().bytes().to_vec();
+    let body =
+        to_bytes(Context::new(BE, 0), &("deny", vec!["no"], Vec::<(String, bool, bool)>::new()))
+            .unwrap()
+            .bytes()
+            .to_vec();
     let message = Message { endian: BE, body, ..Message::answer("deny", &[]) };
     assert_eq!(told(message.greeted()).unwrap().lines, ["no"]);
 }

@@ -1,0 +1,4 @@
+//! The questions against a stintd that is a script.
+
+mod fake;
+mod question;
