@@ -5,10 +5,13 @@
 use std::collections::BTreeSet;
 
 use stint_policy::explain::{Ground, Held, ground};
-use stint_policy::{Policy, Subject as PolicySubject};
-use stint_proto::{GrantId, GroupName, RoleName, ServiceName, Timestamp, Uid, UserName};
+use stint_policy::{Policy, Role, Subject as PolicySubject, WaysIn};
+use stint_proto::{
+    GrantId, GroupName, Length, Offer, RequestId, RoleName, ServiceName, Timestamp, Uid, UserName,
+};
 
 use super::index::Index;
+use super::request::Request;
 use crate::clock::Moment;
 
 /// Who stands at the door: the uid as the kernel says, the name as PAM says.
@@ -121,13 +124,104 @@ fn denial(
     }
 }
 
-/// The roles that would open a door, as far as that could be found out in time.
+/// What would open a door, as far as that could be found out in time.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Ways {
-    /// Those for which the person is eligible.
-    pub eligible: Vec<RoleName>,
-    /// The others.
-    pub others: Vec<RoleName>,
+    /// The roles for which the person is eligible; those for emergencies last.
+    eligible: Vec<Way>,
+    /// Who approves of the roles that would open it.
+    approvers: Vec<String>,
+    /// A request of theirs that is pending already.
+    pending: Option<Asked>,
+}
+
+/// A role that would open the door.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Way {
+    role: RoleName,
+    usual: Length,
+    reason: bool,
+    ticket: bool,
+    emergency: bool,
+}
+
+/// A request that is pending, as far as a person at a door needs to know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Asked {
+    id: RequestId,
+    role: RoleName,
+    missing: u32,
+    approvers: Vec<String>,
+}
+
+impl Ways {
+    /// The ways that the policy knows, and the person's own pending request for one of them.
+    #[must_use]
+    pub fn new(ways: &WaysIn<'_>, pending: Option<&Request>) -> Self {
+        let mut eligible: Vec<Way> = ways.eligible.iter().map(|role| Way::new(role)).collect();
+        eligible.sort_by_key(|way| way.emergency);
+        let mut approvers: Vec<String> = Vec::new();
+        for entry in ways.others.iter().flat_map(|role| &role.approvers) {
+            let entry = entry.to_string();
+            if !approvers.contains(&entry) {
+                approvers.push(entry);
+            }
+        }
+        let pending = pending.map(|request| Asked {
+            id: request.id.clone(),
+            role: request.role.clone(),
+            missing: request.missing(),
+            approvers: request.terms.approvers.clone(),
+        });
+        Self { eligible, approvers, pending }
+    }
+
+    /// What may be asked for at the door itself. Nothing while a request is pending, and never a
+    /// role for emergencies: those are taken by name.
+    #[must_use]
+    pub fn offers(&self, denial: &Denial) -> Vec<Offer> {
+        if *denial != Denial::NothingHeld || self.pending.is_some() {
+            return Vec::new();
+        }
+        let usual = self.eligible.iter().filter(|way| !way.emergency);
+        usual
+            .map(|way| Offer { role: way.role.clone(), reason: way.reason, ticket: way.ticket })
+            .collect()
+    }
+}
+
+impl Way {
+    fn new(role: &Role) -> Self {
+        Self {
+            role: role.name.clone(),
+            usual: role.default_duration,
+            reason: role.reason.required,
+            ticket: role.ticket.is_some(),
+            emergency: role.break_glass,
+        }
+    }
+
+    /// What to type.
+    fn command(&self) -> String {
+        let (role, usual) = (&self.role, self.usual);
+        let ticket = if self.ticket { " --ticket ID" } else { "" };
+        let reason = if self.reason { " --reason \"what for\"" } else { "" };
+        format!("stint request {role} --for {usual}{ticket}{reason}")
+    }
+}
+
+/// `one approval, from bob or carol`.
+#[must_use]
+pub fn awaited(missing: u32, approvers: &[String]) -> String {
+    let count = match missing {
+        1 => "one approval".to_owned(),
+        more => format!("{more} approvals"),
+    };
+    match approvers.split_last() {
+        None => count,
+        Some((only, [])) => format!("{count}, from {only}"),
+        Some((last, rest)) => format!("{count}, from {} or {last}", rest.join(", ")),
+    }
 }
 
 /// What the person is told: why, and what to type. At most three lines.
@@ -140,31 +234,37 @@ pub fn denial_lines(
     ways: &Ways,
     clock: impl Fn(Timestamp) -> String,
 ) -> Vec<String> {
-    let user = &subject.user;
+    let needs =
+        format!("stint: {service} on {host} needs a grant, and you hold none that opens it.");
     match denial {
         Denial::NotYet { grant, role, starts_at } => {
             vec![format!("stint: your grant of {role} ({grant}) starts at {}.", clock(*starts_at))]
         }
-        Denial::OtherName { holder } => vec![
-            format!("stint: {service} on {host} needs a grant, and you hold none that opens it."),
-            format!(
-                "stint: one is held by {holder}, whose number {user} shares; it does not count."
-            ),
-        ],
-        Denial::NothingHeld => match ways.eligible.first().or(ways.others.first()) {
-            Some(role) => vec![
+        Denial::OtherName { holder } => {
+            let user = &subject.user;
+            let shared =
+                format!("one is held by {holder}, whose number {user} shares; it does not count.");
+            vec![needs, format!("stint: {shared}")]
+        }
+        Denial::NothingHeld => match (&ways.pending, ways.eligible.first()) {
+            (Some(Asked { id, role, missing, approvers }), _) => vec![
                 format!(
-                    "stint: {service} on {host} needs a grant, and you hold none that opens it."
+                    "stint: your request {id} for {role} awaits {}.",
+                    awaited(*missing, approvers)
                 ),
-                format!(
-                    "stint: have an administrator type:  \
-                     stint grant {user} {role} --for 30m --reason \"what for\""
-                ),
+                format!("stint: wait for it:  stint wait {id}"),
             ],
-            None => vec![format!(
-                "stint: no role in the policy of {host} would open {service} for you."
-            )],
+            (None, Some(way)) => vec![needs, format!("stint: ask for one:  {}", way.command())],
+            (None, None) => vec![nobody_can_help(host, service, &ways.approvers)],
         },
+    }
+}
+
+fn nobody_can_help(host: &str, service: &ServiceName, approvers: &[String]) -> String {
+    let text = format!("stint: no role in the policy of {host} would open {service} for you");
+    match approvers {
+        [] => format!("{text}."),
+        some => format!("{text}; its administrators are in {}.", some.join(", ")),
     }
 }
 

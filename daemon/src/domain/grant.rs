@@ -3,8 +3,8 @@
 
 use stint_policy::{HeldGrant, Role};
 use stint_proto::{
-    EndReason, Grant as Shown, GrantId, GrantState, GroupName, Origin, RoleName, ServiceName,
-    Timestamp, Uid, UserName,
+    EndReason, Grant as Shown, GrantId, GrantState, GroupName, Length, Origin, RequestId, RoleName,
+    ServiceName, Timestamp, Uid, UserName,
 };
 
 use super::deadline::Deadline;
@@ -37,6 +37,23 @@ pub struct Grant {
     pub granted_by: String,
     /// For a grant of the policy: which entry ([`HeldGrant::key`]).
     pub policy_key: Option<String>,
+    /// The request that it came of.
+    pub request: Option<RequestId>,
+    /// Who approved that request.
+    pub approvals: Vec<UserName>,
+    /// For the use of a break-glass role: who has reviewed it, and what they found.
+    pub review: Option<Review>,
+}
+
+/// Somebody's word that the use of a break-glass role was looked at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Review {
+    /// Whose.
+    pub by: String,
+    /// When.
+    pub at: Timestamp,
+    /// What was found.
+    pub note: String,
 }
 
 /// Where a grant is in its life.
@@ -84,6 +101,9 @@ impl Grant {
             ticket: None,
             granted_by: "policy".to_owned(),
             policy_key: Some(entry.key()),
+            request: None,
+            approvals: Vec::new(),
+            review: None,
         }
     }
 
@@ -126,6 +146,32 @@ impl Grant {
         true
     }
 
+    /// Moves the end of an active grant by this much, on both clocks. `false` if it is not held
+    /// any more, or if it would reach past the end of the calendar.
+    pub fn extend(&mut self, by: Length, now: Moment) -> bool {
+        let Some(wall) = self.deadline.wall.checked_add(by) else { return false };
+        if !self.holds(now) {
+            return false;
+        }
+        self.deadline = Deadline { wall, boot: self.deadline.boot.saturating_add(by.micros()) };
+        true
+    }
+
+    /// Whether it is the use of a break-glass role that nobody has reviewed.
+    #[must_use]
+    pub fn awaits_review(&self) -> bool {
+        self.origin == Origin::BreakGlass && self.review.is_none()
+    }
+
+    /// Marks the use of a break-glass role as reviewed. `false` if it is none, or was already.
+    pub fn mark_reviewed(&mut self, review: Review) -> bool {
+        if !self.awaits_review() {
+            return false;
+        }
+        self.review = Some(review);
+        true
+    }
+
     /// As it is shown, with what its role opens and gives (nothing once the role is gone).
     #[must_use]
     pub fn shown(&self, role: Option<&Role>) -> Shown {
@@ -150,7 +196,9 @@ impl Grant {
             reason: self.reason.clone(),
             ticket: self.ticket.clone(),
             granted_by: self.granted_by.clone(),
-            approvals: Vec::new(),
+            approvals: self.approvals.clone(),
+            request: self.request.clone(),
+            reviewed_by: self.review.as_ref().map(|review| review.by.clone()),
             services,
             groups,
         }
@@ -176,6 +224,9 @@ pub(crate) mod tests {
             ticket: None,
             granted_by: "root".to_owned(),
             policy_key: None,
+            request: None,
+            approvals: Vec::new(),
+            review: None,
         }
     }
 

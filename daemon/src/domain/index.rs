@@ -35,6 +35,27 @@ pub enum NotOne {
     Several(usize),
 }
 
+/// The one value whose id begins like `prefix`; an id in full always names its own.
+///
+/// # Errors
+/// [`NotOne`] if none does, or more than one.
+pub(super) fn one_of<'a, K: Ord + Clone, V>(
+    all: &'a BTreeMap<K, V>,
+    prefix: &K,
+    text: fn(&K) -> &str,
+) -> Result<&'a V, NotOne> {
+    if let Some(exact) = all.get(prefix) {
+        return Ok(exact);
+    }
+    let mut fits =
+        all.range(prefix.clone()..).take_while(|(id, _)| text(id).starts_with(text(prefix)));
+    match (fits.next(), fits.count()) {
+        (None, _) => Err(NotOne::None),
+        (Some((_, value)), 0) => Ok(value),
+        (Some(_), more) => Err(NotOne::Several(more.saturating_add(1))),
+    }
+}
+
 impl Index {
     /// Takes a grant in, in the place of the one with its id; one that has ended is taken out.
     pub fn put(&mut self, grant: Grant) {
@@ -77,18 +98,7 @@ impl Index {
     /// # Errors
     /// [`NotOne`] if none does, or more than one; the id in full always names its own grant.
     pub fn find(&self, prefix: &GrantId) -> Result<&Grant, NotOne> {
-        if let Some(grant) = self.grants.get(prefix) {
-            return Ok(grant);
-        }
-        let mut fits = self
-            .grants
-            .range(prefix.clone()..)
-            .take_while(|(id, _)| id.as_str().starts_with(prefix.as_str()));
-        match (fits.next(), fits.count()) {
-            (None, _) => Err(NotOne::None),
-            (Some((_, grant)), 0) => Ok(grant),
-            (Some(_), more) => Err(NotOne::Several(more.saturating_add(1))),
-        }
+        one_of(&self.grants, prefix, GrantId::as_str)
     }
 
     /// All of them, by id.

@@ -5,4 +5,7 @@
 pub mod deadline;
 pub mod gate;
 pub mod grant;
+pub mod human;
 pub mod index;
+pub mod pending;
+pub mod request;

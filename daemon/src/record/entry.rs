@@ -2,7 +2,7 @@
 
 use stint_policy::text::is_harmless;
 use stint_proto::{
-    Decision, Event, GrantId, GroupName, RoleName, TEXT_LIMIT, Timestamp, Uid, UserName,
+    Decision, Event, GrantId, GroupName, RequestId, RoleName, TEXT_LIMIT, Timestamp, Uid, UserName,
 };
 
 /// One event. Fields that do not apply stay `None` and are left out of the record.
@@ -22,6 +22,8 @@ pub struct Entry {
     pub role: Option<RoleName>,
     /// Which grant.
     pub grant: Option<GrantId>,
+    /// Which request.
+    pub request: Option<RequestId>,
     /// Which group.
     pub group: Option<GroupName>,
     /// By whom.
@@ -40,6 +42,8 @@ pub struct Entry {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Priority {
+    /// Somebody has to look at it now.
+    Alert = 1,
     /// Something could not be done and is being tried again.
     Error = 3,
     /// Somebody was refused.
@@ -62,6 +66,7 @@ impl Entry {
             uid: None,
             role: None,
             grant: None,
+            request: None,
             group: None,
             actor: None,
             service: None,
@@ -83,11 +88,15 @@ impl Entry {
     #[must_use]
     pub fn priority(&self) -> Priority {
         match self.event {
+            // EMERG would be shown by journald to everybody who is logged in.
+            Event::BreakGlassUsed => Priority::Alert,
             Event::GroupFailed
             | Event::SudoRuleFailed
             | Event::PolicyRejected
             | Event::AuditGap => Priority::Error,
-            Event::CheckDenied | Event::ClockStepped | Event::GroupDrift => Priority::Warning,
+            Event::CheckDenied | Event::CallDenied | Event::ClockStepped | Event::GroupDrift => {
+                Priority::Warning
+            }
             Event::CheckAllowed | Event::SessionOpened | Event::SessionClosed => Priority::Info,
             _ => Priority::Notice,
         }
@@ -108,6 +117,7 @@ impl Entry {
         put("STINT_UID", self.uid.map(|uid| uid.to_string()));
         put("STINT_ROLE", self.role.as_ref().map(ToString::to_string));
         put("STINT_GRANT", self.grant.as_ref().map(ToString::to_string));
+        put("STINT_REQUEST", self.request.as_ref().map(ToString::to_string));
         put("STINT_GROUP", self.group.as_ref().map(ToString::to_string));
         put("STINT_ACTOR", self.actor.clone());
         put("STINT_SERVICE", self.service.clone());

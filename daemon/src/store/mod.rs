@@ -4,24 +4,30 @@
 //! returns. What is only told is written with the next batch, at most 50 ms later. No rule lives
 //! here.
 
+mod error;
+mod outbox;
+mod request_rows;
 mod rows;
 mod schema;
 mod writer;
 
 use std::collections::BTreeSet;
-use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex, PoisonError};
 
+pub use error::StoreError;
+pub use outbox::{HookWrite, Outbox, OutboxEvent, OutboxRow};
 pub use rows::StoredGrant;
 use rusqlite::Connection;
 use stint_policy::SourceFile;
-use stint_proto::{GrantId, GroupName, RoleName, Timestamp, Uid, UserName, words};
+use stint_proto::{GrantId, GroupName, RequestId, RoleName, Timestamp, Uid, UserName, words};
 use tokio::sync::oneshot;
 
 use crate::domain::grant::Grant;
+use crate::domain::human::Process;
+use crate::domain::request::Request;
 use crate::record::Entry;
 
 words! {
@@ -61,6 +67,8 @@ pub struct Session {
     pub service: String,
     /// On which terminal.
     pub tty: String,
+    /// The process that opened it: everything under it is part of it.
+    pub process: Process,
     /// Since when.
     pub opened_at: Timestamp,
 }
@@ -70,6 +78,8 @@ pub struct Session {
 pub enum Write {
     /// A grant, new or in a new stage. What has ended cannot be written again.
     Grant(Grant),
+    /// A request, new or in a new stage. What is over cannot be written again.
+    Request(Request),
     /// stint is about to give this membership.
     Owned(Membership),
     /// stint has taken it back, or found that it is standing.
@@ -86,65 +96,18 @@ pub enum Write {
     SessionClosed(String),
     /// Sessions of another boot ended with it.
     OldSessionsForgotten,
-}
-
-/// What went wrong with the state.
-#[derive(Debug)]
-pub enum StoreError {
-    /// SQLite said so.
-    Sqlite(rusqlite::Error),
-    /// The file is damaged.
-    Damaged {
-        /// Which file.
-        path: PathBuf,
-        /// The first thing that `quick_check` found.
-        found: String,
-    },
-    /// A later version of stint wrote it.
-    TooNew {
-        /// Which file.
-        path: PathBuf,
-        /// Its version.
-        version: i64,
-    },
-    /// The thread that owns it is gone.
-    Closed,
-}
-
-impl fmt::Display for StoreError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Sqlite(error) => write!(f, "the state could not be written or read: {error}"),
-            Self::Damaged { path, found } => write!(
-                f,
-                "{} is damaged ({found}): nobody is let in on it. Stop stintd, put a copy back or \
-                 move the file away, and start it again",
-                path.display()
-            ),
-            Self::TooNew { path, version } => write!(
-                f,
-                "{} was written by a later stint (its version is {version}, this one knows {}): \
-                 install that version again",
-                path.display(),
-                schema::VERSION
-            ),
-            Self::Closed => f.write_str("the state is closed"),
-        }
-    }
-}
-
-impl std::error::Error for StoreError {}
-
-impl From<rusqlite::Error> for StoreError {
-    fn from(error: rusqlite::Error) -> Self {
-        Self::Sqlite(error)
-    }
+    /// Hooks are to be told of this.
+    Outbox(OutboxEvent),
+    /// How far hooks have been told.
+    Hooks(HookWrite),
 }
 
 /// What the state holds at the start.
 pub struct Loaded {
     /// Every grant that is scheduled or active.
     pub grants: Vec<StoredGrant>,
+    /// Every request that is pending.
+    pub requests: Vec<Request>,
     /// What stint has added and not yet taken back.
     pub memberships: Vec<Membership>,
     /// Sessions of this boot that have not ended.
@@ -165,7 +128,7 @@ type Query = Box<dyn FnOnce(&Connection) + Send>;
 type Reply = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
 
 enum Job {
-    Note(Write),
+    Note(Box<Write>),
     Change(Vec<Write>, Reply),
     Query(Query),
     Stop(mpsc::Sender<()>),
@@ -203,6 +166,7 @@ impl Store {
         })?;
         let loaded = Loaded {
             grants: rows::grants(&connection, "state <> 'ended'", &[])?,
+            requests: request_rows::requests(&connection, "state = 'pending'", &[])?,
             memberships: rows::memberships(&connection)?,
             sessions: rows::sessions(&connection, boot_id)?,
             policy: rows::policy_in_force(&connection)?,
@@ -240,7 +204,7 @@ impl Store {
 
     /// Writes this with the next batch. What cannot be written in the end is counted.
     pub fn note(&self, write: Write) {
-        if self.send(Some(Job::Note(write))).is_err() {
+        if self.send(Some(Job::Note(Box::new(write)))).is_err() {
             self.lost.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -262,7 +226,7 @@ impl Store {
     fn send(&self, job: Option<Job>) -> Result<(), StoreError> {
         let mut later = self.later.lock().unwrap_or_else(PoisonError::into_inner);
         for write in later.drain(..) {
-            if self.jobs.send(Job::Note(write)).is_err() {
+            if self.jobs.send(Job::Note(Box::new(write))).is_err() {
                 self.lost.fetch_add(1, Ordering::Relaxed);
             }
         }
@@ -296,7 +260,51 @@ impl Store {
         self.query(rows::spent_policy_keys).await
     }
 
-    /// Whether this id was ever given.
+    /// The requests that are over, and whose id begins like this: at most two.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the state cannot be read.
+    pub async fn ended_requests(&self, prefix: &RequestId) -> Result<Vec<Request>, StoreError> {
+        let prefix = prefix.clone();
+        self.query(move |connection| request_rows::ended_like(connection, &prefix)).await
+    }
+
+    /// Every request that was made since then, pending ones too.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the state cannot be read.
+    pub async fn requests_since(&self, since: Timestamp) -> Result<Vec<Request>, StoreError> {
+        self.query(move |connection| {
+            request_rows::requests(connection, "created_at >= ?1", &[&since.micros()])
+        })
+        .await
+    }
+
+    /// What this uid has held of this role and that ended since then, and the use of it as a
+    /// break-glass role that nobody has reviewed.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the state cannot be read.
+    pub async fn history(
+        &self,
+        uid: Uid,
+        role: RoleName,
+        since: Timestamp,
+    ) -> Result<(Vec<Grant>, Option<GrantId>), StoreError> {
+        self.query(move |connection| request_rows::history(connection, uid, &role, since)).await
+    }
+
+    /// The uses of break-glass roles that are over and that nobody has reviewed, whose id begins
+    /// like this.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the state cannot be read.
+    pub async fn unreviewed(&self, prefix: &GrantId) -> Result<Vec<Grant>, StoreError> {
+        let prefix = prefix.clone();
+        self.query(move |connection| request_rows::unreviewed(connection, &prefix)).await
+    }
+
+    /// Whether this id was ever given, to a grant or to a request.
     ///
     /// # Errors
     /// [`StoreError`] when the state cannot be read.

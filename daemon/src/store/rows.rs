@@ -4,19 +4,22 @@ use std::collections::BTreeSet;
 
 use rusqlite::{Connection, Row, ToSql, params, params_from_iter};
 use stint_policy::SourceFile;
-use stint_proto::{EndReason, GroupName, Origin, RoleName, Timestamp, Uid, UserName};
+use stint_proto::{EndReason, GroupName, Origin, RequestId, RoleName, Timestamp, Uid, UserName};
 
-use super::{Membership, Session, Write};
+use super::{Membership, Session, Write, request_rows};
 use crate::domain::deadline::Deadline;
-use crate::domain::grant::{Grant, Stage};
+use crate::domain::grant::{Grant, Review, Stage};
+use crate::domain::human::Process;
 
 const GRANT_COLUMNS: &str = "id, user, uid, role, state, starts_at, expires_at, boot_id, \
-    boot_deadline, ended_at, end_reason, origin, reason, ticket, granted_by, policy_key";
+    boot_deadline, ended_at, end_reason, origin, reason, ticket, granted_by, policy_key, \
+    request, approvals, reviewed_by, reviewed_at, review_note";
 
 /// Writes one change inside the caller's transaction.
 pub(super) fn write(connection: &Connection, boot_id: &str, write: &Write) -> rusqlite::Result<()> {
     match write {
         Write::Grant(grant) => put_grant(connection, boot_id, grant),
+        Write::Request(request) => request_rows::put(connection, request),
         Write::Owned(membership) => connection
             .prepare_cached("INSERT OR IGNORE INTO memberships VALUES (?1, ?2, ?3)")?
             .execute(membership_params(membership))
@@ -58,7 +61,9 @@ pub(super) fn write(connection: &Connection, boot_id: &str, write: &Write) -> ru
             Ok(())
         }
         Write::SessionOpened(session) => connection
-            .prepare_cached("INSERT INTO sessions VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")?
+            .prepare_cached(
+                "INSERT INTO sessions VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+            )?
             .execute(params![
                 session.id,
                 session.grant.as_ref().map(ToString::to_string),
@@ -68,6 +73,8 @@ pub(super) fn write(connection: &Connection, boot_id: &str, write: &Write) -> ru
                 session.tty,
                 session.opened_at.micros(),
                 boot_id,
+                session.process.pid,
+                i64::try_from(session.process.started).unwrap_or(i64::MAX),
             ])
             .map(drop),
         Write::SessionClosed(id) => {
@@ -76,6 +83,8 @@ pub(super) fn write(connection: &Connection, boot_id: &str, write: &Write) -> ru
         Write::OldSessionsForgotten => {
             connection.execute("DELETE FROM sessions WHERE boot_id <> ?1", [boot_id]).map(drop)
         }
+        Write::Outbox(event) => super::outbox::put(connection, event),
+        Write::Hooks(change) => super::outbox::write(connection, change),
     }
 }
 
@@ -101,11 +110,17 @@ fn put_grant(connection: &Connection, boot_id: &str, grant: &Grant) -> rusqlite:
     };
     connection
         .prepare_cached(
-            "INSERT INTO grants VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)
+            "INSERT INTO grants VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16,
+                ?17, ?18, ?19, ?20, ?21)
              ON CONFLICT (id) DO UPDATE SET state = excluded.state, expires_at = excluded.expires_at,
                 boot_id = excluded.boot_id, boot_deadline = excluded.boot_deadline,
-                ended_at = excluded.ended_at, end_reason = excluded.end_reason
-             WHERE grants.user = excluded.user AND grants.uid = excluded.uid AND grants.state <> 'ended'",
+                ended_at = excluded.ended_at, end_reason = excluded.end_reason,
+                reviewed_by = excluded.reviewed_by, reviewed_at = excluded.reviewed_at,
+                review_note = excluded.review_note
+             WHERE grants.user = excluded.user AND grants.uid = excluded.uid
+                AND (grants.state <> 'ended'
+                    OR (excluded.state = 'ended' AND grants.ended_at = excluded.ended_at
+                        AND grants.reviewed_by IS NULL AND excluded.reviewed_by IS NOT NULL))",
         )?
         .execute(params![
             grant.id.as_str(),
@@ -124,6 +139,11 @@ fn put_grant(connection: &Connection, boot_id: &str, grant: &Grant) -> rusqlite:
             grant.ticket,
             grant.granted_by,
             grant.policy_key,
+            grant.request.as_ref().map(RequestId::as_str),
+            json(&grant.approvals)?,
+            grant.review.as_ref().map(|review| &review.by),
+            grant.review.as_ref().map(|review| review.at.micros()),
+            grant.review.as_ref().map(|review| &review.note),
         ])
         .and_then(|changed| match changed {
             0 => Err(rusqlite::Error::StatementChangedRows(0)),
@@ -179,16 +199,53 @@ fn read_grant(row: &Row<'_>) -> rusqlite::Result<StoredGrant> {
         ticket: row.get(13)?,
         granted_by: row.get(14)?,
         policy_key: row.get(15)?,
+        request: optional(row, 16)?,
+        approvals: from_json(row, 17)?,
+        review: review(row)?,
     };
     Ok(StoredGrant { grant, boot_id: row.get(7)? })
 }
 
-fn text<T: std::str::FromStr>(row: &Row<'_>, column: usize) -> rusqlite::Result<T> {
+fn review(row: &Row<'_>) -> rusqlite::Result<Option<Review>> {
+    let by: Option<String> = row.get(18)?;
+    by.map(|by| {
+        let (at, note) = (row.get::<_, Option<i64>>(19)?, row.get::<_, Option<String>>(20)?);
+        let at = Timestamp::from_micros(at.ok_or_else(|| unreadable(19, ""))?);
+        Ok(Review { by, at, note: note.unwrap_or_default() })
+    })
+    .transpose()
+}
+
+/// A value as JSON in a column.
+pub(super) fn json<T: serde::Serialize>(value: &T) -> rusqlite::Result<String> {
+    serde_json::to_string(value)
+        .map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))
+}
+
+/// A value from JSON in a column.
+pub(super) fn from_json<T: serde::de::DeserializeOwned>(
+    row: &Row<'_>,
+    column: usize,
+) -> rusqlite::Result<T> {
+    let text: String = row.get(column)?;
+    serde_json::from_str(&text).map_err(|_| unreadable(column, &text))
+}
+
+/// A value that may be absent.
+pub(super) fn optional<T: std::str::FromStr>(
+    row: &Row<'_>,
+    column: usize,
+) -> rusqlite::Result<Option<T>> {
+    let text: Option<String> = row.get(column)?;
+    text.map(|text| text.parse().map_err(|_| unreadable(column, &text))).transpose()
+}
+
+pub(super) fn text<T: std::str::FromStr>(row: &Row<'_>, column: usize) -> rusqlite::Result<T> {
     let text: String = row.get(column)?;
     text.parse().map_err(|_| unreadable(column, &text))
 }
 
-fn unreadable(column: usize, found: &str) -> rusqlite::Error {
+pub(super) fn unreadable(column: usize, found: &str) -> rusqlite::Error {
     rusqlite::Error::FromSqlConversionFailure(
         column,
         rusqlite::types::Type::Text,
@@ -223,7 +280,8 @@ pub(super) fn policy_in_force(connection: &Connection) -> rusqlite::Result<Vec<S
 /// Sessions of this boot that have not ended.
 pub(super) fn sessions(connection: &Connection, boot_id: &str) -> rusqlite::Result<Vec<Session>> {
     let mut statement = connection.prepare(
-        "SELECT id, grant_id, user, uid, service, tty, opened_at FROM sessions WHERE boot_id = ?1",
+        "SELECT id, grant_id, user, uid, service, tty, opened_at, pid, pid_started FROM sessions
+         WHERE boot_id = ?1",
     )?;
     let rows = statement.query_map([boot_id], |row| {
         let grant: Option<String> = row.get(1)?;
@@ -235,6 +293,7 @@ pub(super) fn sessions(connection: &Connection, boot_id: &str) -> rusqlite::Resu
             service: row.get(4)?,
             tty: row.get(5)?,
             opened_at: Timestamp::from_micros(row.get(6)?),
+            process: Process { pid: row.get(7)?, started: row.get::<_, i64>(8)?.unsigned_abs() },
         })
     })?;
     rows.collect()
@@ -246,10 +305,14 @@ pub(super) fn high_water(connection: &Connection) -> rusqlite::Result<Timestamp>
     Ok(Timestamp::from_micros(at))
 }
 
-/// Whether this id was ever given.
+/// Whether this id was ever given, to a grant or to a request.
 pub(super) fn id_taken(connection: &Connection, id: &str) -> rusqlite::Result<bool> {
-    connection
-        .query_row("SELECT EXISTS (SELECT 1 FROM grants WHERE id = ?1)", [id], |row| row.get(0))
+    connection.query_row(
+        "SELECT EXISTS (SELECT 1 FROM grants WHERE id = ?1)
+             OR EXISTS (SELECT 1 FROM requests WHERE id = ?1)",
+        [id],
+        |row| row.get(0),
+    )
 }
 
 /// The policy's entries whose grant is over.

@@ -61,6 +61,44 @@ const MIGRATIONS: &[&str] = &[
         high_water INTEGER NOT NULL
     ) STRICT;
     INSERT INTO clock VALUES (1, 0);",
+    // 2: requests and approvals; what came of them in grants; whose process a session is.
+    "CREATE TABLE requests (
+        id TEXT PRIMARY KEY,
+        user TEXT NOT NULL,
+        uid INTEGER NOT NULL,
+        role TEXT NOT NULL,
+        state TEXT NOT NULL
+            CHECK (state IN ('pending', 'approved', 'denied', 'cancelled', 'lapsed')),
+        duration INTEGER NOT NULL,
+        starts_at INTEGER,
+        reason TEXT NOT NULL,
+        ticket TEXT,
+        extends TEXT,
+        created_at INTEGER NOT NULL,
+        lapses_at INTEGER NOT NULL,
+        groups TEXT NOT NULL,
+        terms TEXT NOT NULL,
+        approvals TEXT NOT NULL,
+        ended_at INTEGER,
+        ended_by TEXT,
+        note TEXT,
+        grant_id TEXT,
+        CHECK ((state = 'pending') = (ended_at IS NULL)),
+        CHECK ((state = 'pending') = (ended_by IS NULL)),
+        CHECK ((state = 'approved') = (grant_id IS NOT NULL))
+    ) STRICT;
+    CREATE INDEX requests_pending ON requests (state) WHERE state = 'pending';
+    CREATE INDEX requests_created ON requests (created_at);
+    ALTER TABLE grants ADD COLUMN request TEXT;
+    ALTER TABLE grants ADD COLUMN approvals TEXT NOT NULL DEFAULT '[]';
+    ALTER TABLE grants ADD COLUMN reviewed_by TEXT;
+    ALTER TABLE grants ADD COLUMN reviewed_at INTEGER;
+    ALTER TABLE grants ADD COLUMN review_note TEXT;
+    CREATE INDEX grants_holder ON grants (uid, role);
+    ALTER TABLE sessions ADD COLUMN pid INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE sessions ADD COLUMN pid_started INTEGER NOT NULL DEFAULT 0;",
+    // 3: events that wait for hooks.
+    super::outbox::MIGRATION,
 ];
 
 /// The version that this program writes.
@@ -89,7 +127,8 @@ pub fn migrate(connection: &mut Connection) -> Result<(), Result<i64, rusqlite::
 
 /// The tables whose rows decide something; they stay small. The record is not among them: it grows,
 /// and reading all of it would keep every sudo waiting at the start.
-const CHECKED: [&str; 5] = ["grants", "memberships", "policy_in_force", "sessions", "clock"];
+const CHECKED: [&str; 6] =
+    ["grants", "requests", "memberships", "policy_in_force", "sessions", "clock"];
 
 /// Checks the tables that decide something, indexes and all (`quick_check`).
 ///
@@ -104,6 +143,17 @@ pub fn check(connection: &Connection) -> Result<(), Result<String, rusqlite::Err
         return Ok(());
     }
     for table in CHECKED {
+        let there: bool = connection
+            .query_row(
+                "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = ?1)",
+                [table],
+                |row| row.get(0),
+            )
+            .map_err(damage_or_trouble)?;
+        // A file of an earlier version has fewer.
+        if !there {
+            continue;
+        }
         let verdict: String = connection
             .query_row(&format!("PRAGMA quick_check({table})"), [], |row| row.get(0))
             .map_err(damage_or_trouble)?;
@@ -135,6 +185,44 @@ mod tests {
         let mut connection = Connection::open_in_memory().unwrap();
         connection.pragma_update(None, "user_version", version_after(VERSION)).unwrap();
         assert!(matches!(migrate(&mut connection), Err(Ok(_))));
+    }
+
+    #[test]
+    fn what_an_earlier_version_wrote_is_kept() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch(MIGRATIONS[0]).unwrap();
+        connection.pragma_update(None, "user_version", 1).unwrap();
+        connection
+            .execute_batch(
+                "INSERT INTO grants VALUES ('g4t9', 'alice', 1000, 'admin', 'active', 1, 2, 'b', 3,
+                    NULL, NULL, 'admin', 'why', NULL, 'root', NULL);
+                 INSERT INTO sessions VALUES ('s', NULL, 'alice', 1000, 'sudo', 'pts/0', 1, 'b');",
+            )
+            .unwrap();
+        assert_eq!(check(&connection), Ok(()));
+        migrate(&mut connection).unwrap();
+        let grants = super::super::rows::grants(&connection, "state <> 'ended'", &[]).unwrap();
+        assert_eq!(grants.len(), 1);
+        assert!(grants[0].grant.approvals.is_empty() && grants[0].grant.review.is_none());
+        assert_eq!(super::super::rows::sessions(&connection, "b").unwrap().len(), 1);
+        assert_eq!(check(&connection), Ok(()));
+    }
+
+    #[test]
+    fn a_file_of_each_version_before_is_taken_on() {
+        for version in 1..VERSION {
+            let mut connection = Connection::open_in_memory().unwrap();
+            for sql in &MIGRATIONS[..version] {
+                connection.execute_batch(sql).unwrap();
+            }
+            connection.pragma_update(None, "user_version", version_after(version - 1)).unwrap();
+            connection.execute("UPDATE clock SET high_water = 7", []).unwrap();
+            migrate(&mut connection).unwrap();
+            let sql = "SELECT high_water, (SELECT count(*) FROM outbox) FROM clock";
+            let kept: (i64, i64) =
+                connection.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+            assert_eq!(kept, (7, 0), "from version {version}");
+        }
     }
 
     #[test]

@@ -86,7 +86,7 @@ impl Writer {
                     self.notes.pop_front();
                     self.lost.fetch_add(1, Ordering::Relaxed);
                 }
-                self.notes.push_back(write);
+                self.notes.push_back(*write);
             }
             Job::Change(writes, reply) => reply(self.commit(&writes)),
             Job::Query(query) => query(&self.connection),

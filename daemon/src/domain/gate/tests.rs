@@ -5,6 +5,7 @@ use stint_policy::{SourceFile, parse};
 
 use super::super::grant::Grant;
 use super::super::grant::tests::{at, sample};
+use super::super::request::tests::sample as sample_request;
 use super::*;
 
 const POLICY: &str = r#"
@@ -95,24 +96,68 @@ fn the_exempt_pass_by_their_standing_groups() {
     assert_eq!(ruling, Ruling::Exempt("%ops".into()));
 }
 
+fn told(policy_text: &str, groups: &[&str], pending: Option<&Request>) -> (Vec<String>, usize) {
+    let policy = policy(policy_text);
+    let groups = groups.iter().map(|group| group.parse().unwrap()).collect();
+    let (alice, service) = (subject("alice", 1000), "sudo".parse().unwrap());
+    let asked = PolicySubject { user: &alice.user, uid: alice.uid, groups: &groups };
+    let ways = Ways::new(&policy.ways_in(&service, "web-1", asked), pending);
+    let denial = Denial::NothingHeld;
+    let lines = denial_lines(&denial, "web-1", &alice, &service, &ways, |time| time.to_string());
+    (lines, ways.offers(&denial).len())
+}
+
+const ROLES: &str = r#"
+    [roles.a-rescue]
+    sudo = [{ commands = ["ALL"] }]
+    eligible = ["%engineers"]
+    break_glass = true
+    [roles.admin]
+    sudo = [{ commands = ["ALL"] }]
+    eligible = ["%engineers"]
+    approvers = ["bob", "%leads"]
+    ticket = '^INC-\d+$'
+"#;
+
 #[test]
 fn a_denial_says_why_and_what_to_type() {
-    let ways = Ways { eligible: vec!["admin".parse().unwrap()], others: Vec::new() };
-    let lines = denial_lines(
-        &Denial::NothingHeld,
-        "web-1",
-        &subject("alice", 1000),
-        &"sudo".parse().unwrap(),
-        &ways,
-        |time| time.to_string(),
-    );
+    let (lines, offers) = told(ROLES, &["engineers"], None);
     assert_eq!(
         lines,
         [
             "stint: sudo on web-1 needs a grant, and you hold none that opens it.",
-            "stint: have an administrator type:  stint grant alice admin --for 30m --reason \"what for\"",
+            "stint: ask for one:  stint request admin --for 30m --ticket ID --reason \"what for\"",
         ]
     );
+    assert_eq!(offers, 1, "what is for emergencies is not offered at a door");
+}
+
+#[test]
+fn who_cannot_be_helped_is_told_whose_word_counts() {
+    let (lines, offers) = told(ROLES, &[], None);
+    assert_eq!(
+        lines,
+        ["stint: no role in the policy of web-1 would open sudo for you; its administrators are \
+          in bob, %leads."]
+    );
+    assert_eq!(offers, 0);
+}
+
+#[test]
+fn who_has_asked_already_is_told_to_wait() {
+    let request = sample_request("7kq2", 1);
+    let (lines, offers) = told(ROLES, &["engineers"], Some(&request));
+    assert_eq!(
+        lines,
+        [
+            "stint: your request 7kq2 for admin awaits one approval, from %leads.",
+            "stint: wait for it:  stint wait 7kq2",
+        ]
+    );
+    assert_eq!(offers, 0);
+    let from = ["bob".to_owned(), "%leads".to_owned(), "erin".to_owned()];
+    assert_eq!(awaited(2, &from), "2 approvals, from bob, %leads or erin");
+    assert_eq!(awaited(1, &[]), "one approval");
 }
 
 proptest! {
