@@ -1,0 +1,111 @@
+//! systemd as it answers, played on a connection from peer to peer.
+
+use std::os::unix::net::UnixStream;
+
+use zbus::connection::Builder;
+use zbus::{Message, OwnedVariant, fdo};
+
+use super::*;
+use crate::signals::BUS_PATH;
+
+const LIMIT: Duration = Duration::from_secs(60);
+const OWNER: &str = ":1.1";
+
+/// A manager that ends every job with this word before it even answers; or refuses. Somebody else
+/// says that it went well.
+struct Manager(Result<&'static str, &'static str>);
+
+#[derive(Debug, zbus::DBusError)]
+#[zbus(prefix = "org.freedesktop.systemd1")]
+enum ManagerError {
+    #[zbus(error)]
+    ZBus(zbus::Error),
+    UnitExists(String),
+    BadUnitSetting(String),
+}
+
+#[zbus::interface(name = "org.freedesktop.systemd1.Manager")]
+impl Manager {
+    async fn start_transient_unit(
+        &self,
+        #[zbus(connection)] connection: &Connection,
+        unit: String,
+        mode: String,
+        properties: Vec<(String, OwnedVariant)>,
+        _auxiliary: Vec<(String, Vec<(String, OwnedVariant)>)>,
+    ) -> Result<OwnedObjectPath, ManagerError> {
+        assert_eq!(mode, "fail");
+        assert_eq!(properties[0].0, "Description");
+        let job = |number: u32| {
+            OwnedObjectPath::try_from(format!("/org/freedesktop/systemd1/job/{number}")).unwrap()
+        };
+        let removed = async |sender: &str, number, result: &str| {
+            let signal = Message::signal(PATH, MANAGER, "JobRemoved")
+                .sender(sender)
+                .build(&(number, job(number), unit.as_str(), result))
+                .unwrap();
+            connection.send(&signal).await.unwrap();
+        };
+        match self.0 {
+            Ok("") => removed(":1.66", 9, "done").await,
+            Ok(result) => {
+                removed(OWNER, 8, "canceled").await;
+                removed(":1.66", 9, "done").await;
+                removed(OWNER, 9, result).await;
+            }
+            Err("exists") => return Err(ManagerError::UnitExists(unit)),
+            Err(why) => return Err(ManagerError::BadUnitSetting(why.to_owned())),
+        }
+        Ok(job(9))
+    }
+}
+
+struct Bus;
+
+#[zbus::interface(name = "org.freedesktop.DBus")]
+impl Bus {
+    fn get_name_owner(&self, name: String) -> String {
+        assert_eq!(name, SYSTEMD);
+        OWNER.to_owned()
+    }
+}
+
+async fn started(manager: Manager, limit: Duration) -> Result<(), SystemdError> {
+    let (near, far) = UnixStream::pair().unwrap();
+    let server = Builder::unix_stream(far)
+        .server(zbus::Guid::generate())
+        .p2p()
+        .serve_at(PATH, manager)
+        .serve_at(BUS_PATH, Bus)
+        .build();
+    let client = Builder::unix_stream(near).p2p().build();
+    let (server, client) = tokio::join!(server, client);
+    let properties = [("Description", Variant::from("a test"))];
+    let result = start_transient(&client.unwrap(), "a.service", &properties, limit).await;
+    drop(server.unwrap());
+    result
+}
+
+#[tokio::test]
+async fn only_a_job_that_is_done_is_well() {
+    let ended = started(Manager(Ok("failed")), LIMIT).await;
+    assert_eq!(ended, Err(SystemdError::Ended("failed".to_owned())));
+    assert_eq!(started(Manager(Err("exists")), LIMIT).await, Err(SystemdError::Runs));
+    let refused = started(Manager(Err("no\nsuch")), LIMIT).await;
+    assert_eq!(refused, Err(SystemdError::Refused("no\\u{a}such".to_owned())));
+    assert_eq!(started(Manager(Ok("done")), LIMIT).await, Ok(()));
+}
+
+#[tokio::test]
+async fn a_job_that_never_ends_costs_the_limit() {
+    let ended = started(Manager(Ok("")), Duration::from_millis(200)).await;
+    assert_eq!(ended, Err(SystemdError::TimedOut));
+}
+
+#[test]
+fn a_bus_without_systemd_is_told_from_a_refusal() {
+    let unknown = zbus::Error::FDO(Box::new(fdo::Error::ServiceUnknown("x".to_owned())));
+    assert!(matches!(refused(unknown), SystemdError::NotThere(_)));
+    let denied = zbus::Error::FDO(Box::new(fdo::Error::AccessDenied("x".to_owned())));
+    assert!(matches!(refused(denied), SystemdError::Refused(_)));
+}
