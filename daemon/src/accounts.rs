@@ -195,6 +195,15 @@ pub fn group_exists(group: &GroupName) -> Result<bool, AccountError> {
     gid_of(group).map(|gid| gid.is_some())
 }
 
+/// The number of the group of this name.
+///
+/// # Errors
+/// When there is none, or the database fails.
+pub fn gid(group: &GroupName) -> Result<u32, AccountError> {
+    let gid = gid_of(group)?.ok_or_else(|| AccountError::UnknownGroup { group: group.clone() })?;
+    Ok(gid.as_raw())
+}
+
 fn gid_of(group: &GroupName) -> Result<Option<Gid>, AccountError> {
     let asked = format!("group {group}");
     let answer = found(Group::from_name(group.as_str())).map_err(database(asked))?;
@@ -214,7 +223,7 @@ fn gids_of(user: &UserName) -> Result<Vec<Gid>, AccountError> {
 /// # Errors
 /// When there is no such user or group, or the database fails.
 pub fn is_member(user: &UserName, group: &GroupName) -> Result<bool, AccountError> {
-    let gid = gid_of(group)?.ok_or_else(|| AccountError::UnknownGroup { group: group.clone() })?;
+    let gid = Gid::from_raw(gid(group)?);
     Ok(gids_of(user)?.contains(&gid))
 }
 

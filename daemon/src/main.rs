@@ -16,6 +16,7 @@ use stint_daemon::engine::{Engine, Mechanisms, Places};
 use stint_daemon::record::counted;
 use stint_proto::PAM_SOCKET;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
 
 const USAGE: &str = "\
 stintd: holds the grants of this host and answers the gate. systemd starts it.
@@ -129,10 +130,12 @@ async fn run() -> Result<(), String> {
             _ = interrupt.recv() => {}
         }
     };
+    let (present, bus) = watch::channel(None);
     let done = tokio::select! {
         () = reloads => Ok(()),
         () = watchdog => Ok(()),
-        never = serve_bus(Arc::clone(&engine)) => match never {},
+        never = serve_bus(Arc::clone(&engine), present) => match never {},
+        never = Arc::clone(&engine).serve_news(bus) => match never {},
         result = serve_module(Arc::clone(&engine), listener, stop) => {
             result.map_err(|error| format!("{PAM_SOCKET}: {error}"))
         }

@@ -7,7 +7,7 @@ use crate::engine::{Peer, Refusal};
 /// Who is calling, as the kernel and the bus attest it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Caller {
-    /// The module, in a process that root privilege runs, over the module's socket.
+    /// The module or stint-run, in a process that root privilege runs, over the module's socket.
     Module(Peer),
     /// A process of this uid, over the system bus.
     Bus(Uid),
@@ -16,44 +16,60 @@ pub enum Caller {
 /// Whom a method is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum For {
-    /// The module alone: it speaks for others, which nobody on the bus may.
+    /// The module and stint-run alone: they speak for others, which nobody on the bus may.
     Module,
     /// Root, over the bus.
     Root,
+    /// Root, and those whom the policy lets read the record; the method looks at who it is.
+    Readers,
     /// Everybody on the bus, about themselves; the method looks at who it is.
     Everyone,
 }
 
 /// The table.
-pub const TABLE: [(&str, For); 11] = [
+pub const TABLE: [(&str, For); 24] = [
     ("Check", For::Module),
+    ("RequestAtDoor", For::Module),
     ("OpenSession", For::Module),
     ("CloseSession", For::Module),
+    ("RunGroups", For::Module),
     ("Grant", For::Root),
     ("Revoke", For::Root),
     ("Reload", For::Root),
     ("Health", For::Root),
+    ("History", For::Readers),
     ("List", For::Everyone),
     ("Status", For::Everyone),
     ("Roles", For::Everyone),
     ("Explain", For::Everyone),
+    ("Request", For::Everyone),
+    ("Extend", For::Everyone),
+    ("Cancel", For::Everyone),
+    ("Drop", For::Everyone),
+    ("Await", For::Everyone),
+    ("Pending", For::Everyone),
+    ("Approve", For::Everyone),
+    ("Deny", For::Everyone),
+    ("Review", For::Everyone),
+    ("Follow", For::Everyone),
 ];
 
-/// Whether this caller may call this method.
+/// Whether this caller may call this method, and whom it is for: what is for readers is looked at
+/// further, as only the policy says who they are.
 ///
 /// # Errors
 /// [`Refusal`] with [`ErrorCode::Denied`] if not.
-pub fn authorize(method: &str, caller: Caller) -> Result<(), Refusal> {
+pub fn authorize(method: &str, caller: Caller) -> Result<For, Refusal> {
     let whom = TABLE.iter().find(|(name, _)| *name == method).map(|(_, whom)| *whom);
     match (whom, caller) {
-        (Some(For::Module), Caller::Module(_))
-        | (Some(For::Root), Caller::Bus(Uid::ROOT))
-        | (Some(For::Everyone), Caller::Bus(_)) => Ok(()),
+        (Some(whom @ For::Module), Caller::Module(_))
+        | (Some(whom @ For::Root), Caller::Bus(Uid::ROOT))
+        | (Some(whom @ (For::Readers | For::Everyone)), Caller::Bus(_)) => Ok(whom),
         (Some(For::Module), Caller::Bus(_)) => {
-            Err(denied(format!("{method} is the PAM module's alone")))
+            Err(denied(format!("{method} is for the PAM module and stint-run alone")))
         }
         (Some(For::Root), Caller::Bus(_)) => Err(denied(format!("{method} is root's"))),
-        (Some(For::Root | For::Everyone), Caller::Module(_)) => {
+        (Some(For::Root | For::Readers | For::Everyone), Caller::Module(_)) => {
             Err(denied(format!("{method} is called over the system bus")))
         }
         (None, _) => Err(denied(format!("{method} is nobody's"))),
@@ -73,7 +89,8 @@ mod tests {
     #[test]
     fn nobody_calls_what_is_not_theirs() {
         for (method, whom) in TABLE {
-            assert!(authorize(method, Caller::Bus(Uid(1000))).is_err() || whom == For::Everyone);
+            let open = matches!(whom, For::Everyone | For::Readers);
+            assert!(authorize(method, Caller::Bus(Uid(1000))).is_err() != open);
             assert!(authorize(method, Caller::Bus(Uid::ROOT)).is_err() == (whom == For::Module));
             assert!(authorize(method, MODULE).is_err() == (whom != For::Module));
         }

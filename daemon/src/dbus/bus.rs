@@ -6,6 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use stint_proto::{BUS_NAME, OBJECT_PATH};
+use tokio::sync::watch;
+use zbus::Connection;
 use zbus::connection::Builder;
 
 use super::interface::Interface;
@@ -21,13 +23,20 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 const LIMIT: Duration = Duration::from_secs(10);
 
 /// Serves the interface on the system bus for as long as the daemon runs.
-pub async fn serve_bus(engine: Arc<Engine>) -> Infallible {
+///
+/// `present` is told which connection there is, for what the daemon itself asks of others.
+pub async fn serve_bus(
+    engine: Arc<Engine>,
+    present: watch::Sender<Option<Connection>>,
+) -> Infallible {
     let mut pause = FIRST_PAUSE;
     loop {
         match tokio::time::timeout(LIMIT, connect(&engine)).await {
             Ok(Ok(connection)) => {
                 pause = FIRST_PAUSE;
+                present.send_replace(Some(connection.clone()));
                 connection.closed().await;
+                present.send_replace(None);
                 eprintln!("stintd: the system bus closed the connection; coming back");
             }
             Ok(Err(error)) => eprintln!("stintd: the system bus: {error}; trying again"),
@@ -38,7 +47,7 @@ pub async fn serve_bus(engine: Arc<Engine>) -> Infallible {
     }
 }
 
-async fn connect(engine: &Arc<Engine>) -> zbus::Result<zbus::Connection> {
+async fn connect(engine: &Arc<Engine>) -> zbus::Result<Connection> {
     Builder::address(ADDRESS)
         .serve_at(OBJECT_PATH, Interface::new(Arc::clone(engine)))
         .name(BUS_NAME)

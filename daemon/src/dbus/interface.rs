@@ -1,68 +1,60 @@
-//! The interface `org.stint.Stint1` on the system bus: each method finds out who calls, asks the table, and hands
-//! values to the engine. No rule lives here.
+//! The interface `org.stint.Stint1` on the system bus: each method finds out who calls, asks the
+//! table, and hands values to the engine. No rule lives here.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use stint_proto::{
-    CheckAnswer, ErrorCode, Explain, Explanation, Grant, GrantOrder, Health, ListFilter, PamItems,
-    ReloadReport, RevokeOrder, RoleSummary, Status, Uid,
+    ApproveOrder, CheckAnswer, DenyOrder, DoorRequest, DropOrder, ErrorCode, Explain, Explanation,
+    ExtendOrder, Grant, GrantId, GrantOrder, Health, ListFilter, PamItems, PastRequest,
+    ReloadReport, Request, RequestId, RequestOrder, ReviewOrder, RevokeOrder, RoleSummary, Status,
+    Timestamp, Uid,
 };
 use zbus::message::Header;
-use zbus::{Connection, DBusError, interface};
+use zbus::{Connection, interface};
 
-use super::authority::{Caller, authorize};
-use crate::engine::{Engine, Refusal};
+use super::authority::{Caller, For, authorize};
+use super::caller::{Admitted, Load, sender};
+use super::details::{decision, pair};
+use super::error::BusError;
+use crate::engine::{BusCaller, Engine, Refusal};
+use crate::polkit::{APPROVE, DENY, REVIEW, authenticate};
+
+/// How long an approver may take to prove who they are.
+const AUTHENTICATION_LIMIT: Duration = Duration::from_secs(120);
 
 /// The object behind the interface.
 pub struct Interface {
     engine: Arc<Engine>,
-}
-
-/// An error of the interface: its names are [`ErrorCode::bus_name`]'s.
-#[derive(Debug)]
-pub struct BusError(Refusal);
-
-impl From<Refusal> for BusError {
-    fn from(refusal: Refusal) -> Self {
-        Self(refusal)
-    }
-}
-
-impl std::fmt::Display for BusError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-impl DBusError for BusError {
-    fn create_reply(&self, call: &Header<'_>) -> zbus::Result<zbus::Message> {
-        zbus::Message::error(call, self.name()).build(&self.0.message.as_str())
-    }
-
-    fn name(&self) -> zbus::names::ErrorName<'_> {
-        zbus::names::ErrorName::from_static_str_unchecked(self.0.code.bus_name())
-    }
-
-    fn description(&self) -> Option<&str> {
-        Some(&self.0.message)
-    }
+    load: Load,
 }
 
 impl Interface {
     pub(super) fn new(engine: Arc<Engine>) -> Self {
-        Self { engine }
+        Self { engine, load: Load::default() }
     }
 
-    /// Finds out who calls, and whether they may.
+    /// Finds out who calls, and whether they may; who may not is recorded.
     async fn admit(
         &self,
         method: &str,
         connection: &Connection,
         header: &Header<'_>,
-    ) -> Result<Uid, BusError> {
-        let uid = sender_uid(connection, header).await?;
-        authorize(method, Caller::Bus(uid))?;
-        Ok(uid)
+    ) -> Result<Admitted, BusError> {
+        let caller = sender(connection, header).await?;
+        let allowed = match authorize(method, Caller::Bus(caller.uid)) {
+            Ok(For::Readers) if !self.engine.reads_all(caller.uid).await? => {
+                let text = format!("{method} is root's, and theirs who may read the record");
+                Err(Refusal::new(ErrorCode::Denied, text))
+            }
+            other => other.map(drop),
+        };
+        if let Err(refusal) = allowed {
+            self.engine.call_denied(&caller, method, &refusal).await;
+            return Err(refusal.into());
+        }
+        let busy = self.load.enter(caller.uid)?;
+        Ok(Admitted::new(caller, busy))
     }
 
     /// For what is served on the module's socket alone: the table refuses everybody here.
@@ -74,26 +66,27 @@ impl Interface {
     }
 
     /// Who acts, for the record: an account's name, or its number.
-    async fn actor(&self, uid: Uid) -> String {
+    async fn actor(&self, caller: &BusCaller) -> String {
+        let uid = caller.uid;
         self.engine.name_of(uid).await.map_or_else(|| format!("uid {uid}"), |name| name.to_string())
     }
-}
 
-/// The uid of a message's sender, as the bus has it from the kernel. Who is gone is refused.
-async fn sender_uid(connection: &Connection, header: &Header<'_>) -> Result<Uid, BusError> {
-    let gone = || Refusal::new(ErrorCode::Denied, "the caller is gone or has no name on the bus");
-    let sender = header.sender().ok_or_else(gone)?;
-    let reply = connection
-        .call_method(
-            Some("org.freedesktop.DBus"),
-            "/org/freedesktop/DBus",
-            Some("org.freedesktop.DBus"),
-            "GetConnectionUnixUser",
-            &sender,
-        )
-        .await
-        .map_err(|_| gone())?;
-    Ok(reply.body().deserialize::<u32>().map(Uid).map_err(|_| gone())?)
+    /// Has an approver prove who they are, unless the policy asks for none.
+    async fn authenticate(
+        &self,
+        connection: &Connection,
+        header: &Header<'_>,
+        action: &str,
+        details: &[(&str, &str)],
+    ) -> Result<(), BusError> {
+        if !self.engine.asks_approvers() {
+            return Ok(());
+        }
+        let sender = header.sender().map(ToString::to_string).unwrap_or_default();
+        let limit = AUTHENTICATION_LIMIT;
+        let asked = authenticate(connection, &sender, action, details, limit).await;
+        asked.map_err(|why| Refusal::new(ErrorCode::Refused, why.to_string()).into())
+    }
 }
 
 /// Methods of stint. Times are microseconds since 1970, lengths are seconds.
@@ -108,6 +101,17 @@ impl Interface {
     ) -> Result<CheckAnswer, BusError> {
         drop(items);
         Err(self.refuse("Check", connection, &header).await)
+    }
+
+    /// Asks for a role in the name of who stands at a door. For the PAM module, on its own socket.
+    async fn request_at_door(
+        &self,
+        #[zbus(connection)] connection: &Connection,
+        #[zbus(header)] header: Header<'_>,
+        asked: DoorRequest,
+    ) -> Result<CheckAnswer, BusError> {
+        drop(asked);
+        Err(self.refuse("RequestAtDoor", connection, &header).await)
     }
 
     /// A session begins; answers with its id. For the PAM module, on its own socket.
@@ -132,6 +136,18 @@ impl Interface {
         Err(self.refuse("CloseSession", connection, &header).await)
     }
 
+    /// The numbers of the groups which the role of a grant confers, for who holds it now. For
+    /// stint-run, on the module's socket.
+    async fn run_groups(
+        &self,
+        #[zbus(connection)] connection: &Connection,
+        #[zbus(header)] header: Header<'_>,
+        grant: GrantId,
+    ) -> Result<Vec<u32>, BusError> {
+        drop(grant);
+        Err(self.refuse("RunGroups", connection, &header).await)
+    }
+
     /// Gives a role to a user for a while.
     async fn grant(
         &self,
@@ -139,8 +155,8 @@ impl Interface {
         #[zbus(header)] header: Header<'_>,
         order: GrantOrder,
     ) -> Result<Grant, BusError> {
-        let uid = self.admit("Grant", connection, &header).await?;
-        Ok(self.engine.grant(order, &self.actor(uid).await).await?)
+        let by = self.admit("Grant", connection, &header).await?;
+        Ok(self.engine.grant(order, &self.actor(&by.caller).await).await?)
     }
 
     /// Ends grants before their time.
@@ -150,8 +166,8 @@ impl Interface {
         #[zbus(header)] header: Header<'_>,
         order: RevokeOrder,
     ) -> Result<Vec<Grant>, BusError> {
-        let uid = self.admit("Revoke", connection, &header).await?;
-        Ok(self.engine.revoke(order, &self.actor(uid).await).await?)
+        let by = self.admit("Revoke", connection, &header).await?;
+        Ok(self.engine.revoke(order, &self.actor(&by.caller).await).await?)
     }
 
     /// Loads the policy again.
@@ -160,8 +176,8 @@ impl Interface {
         #[zbus(connection)] connection: &Connection,
         #[zbus(header)] header: Header<'_>,
     ) -> Result<ReloadReport, BusError> {
-        let uid = self.admit("Reload", connection, &header).await?;
-        Ok(self.engine.reload(&self.actor(uid).await).await?)
+        let by = self.admit("Reload", connection, &header).await?;
+        Ok(self.engine.reload(&self.actor(&by.caller).await).await?)
     }
 
     /// How the daemon is.
@@ -170,22 +186,22 @@ impl Interface {
         #[zbus(connection)] connection: &Connection,
         #[zbus(header)] header: Header<'_>,
     ) -> Result<Health, BusError> {
-        self.admit("Health", connection, &header).await?;
+        let _admitted = self.admit("Health", connection, &header).await?;
         Ok(self.engine.health())
     }
 
-    /// Grants: all of them for root, their own for others.
+    /// Grants: all of them for root and readers of the record, their own for others.
     async fn list(
         &self,
         #[zbus(connection)] connection: &Connection,
         #[zbus(header)] header: Header<'_>,
         filter: ListFilter,
     ) -> Result<Vec<Grant>, BusError> {
-        let uid = self.admit("List", connection, &header).await?;
-        if uid == Uid::ROOT {
+        let by = self.admit("List", connection, &header).await?;
+        if self.engine.reads_all(by.caller.uid).await? {
             return Ok(self.engine.list(&filter, None).await?);
         }
-        match self.engine.name_of(uid).await {
+        match self.engine.name_of(by.caller.uid).await {
             Some(user) => Ok(self.engine.list(&filter, Some(&user)).await?),
             None => Ok(Vec::new()),
         }
@@ -197,8 +213,8 @@ impl Interface {
         #[zbus(connection)] connection: &Connection,
         #[zbus(header)] header: Header<'_>,
     ) -> Result<Status, BusError> {
-        let uid = self.admit("Status", connection, &header).await?;
-        Ok(self.engine.status(uid).await?)
+        let by = self.admit("Status", connection, &header).await?;
+        Ok(self.engine.status(by.caller.uid).await?)
     }
 
     /// The roles of this host.
@@ -207,7 +223,8 @@ impl Interface {
         #[zbus(connection)] connection: &Connection,
         #[zbus(header)] header: Header<'_>,
     ) -> Result<Vec<RoleSummary>, BusError> {
-        let uid = self.admit("Roles", connection, &header).await?;
+        let by = self.admit("Roles", connection, &header).await?;
+        let uid = by.caller.uid;
         let user = self.engine.name_of(uid).await;
         Ok(self.engine.roles(uid, user.as_ref()).await)
     }
@@ -219,7 +236,8 @@ impl Interface {
         #[zbus(header)] header: Header<'_>,
         question: Explain,
     ) -> Result<Explanation, BusError> {
-        let uid = self.admit("Explain", connection, &header).await?;
+        let by = self.admit("Explain", connection, &header).await?;
+        let uid = by.caller.uid;
         if let Some(user) = &question.user
             && uid != Uid::ROOT
             && self.engine.name_of(uid).await.as_ref() != Some(user)
@@ -229,13 +247,145 @@ impl Interface {
         }
         Ok(self.engine.explain(question, uid).await?)
     }
-}
 
-/// The interface as D-Bus introspection data, for the file that is installed.
-#[must_use]
-pub fn introspection(engine: Arc<Engine>) -> String {
-    let mut text = String::new();
-    let interface = Interface::new(engine);
-    zbus::object_server::Interface::introspect_to_writer(&interface, &mut text, 2);
-    text
+    /// Asks for a role; what needs no approval comes back granted.
+    async fn request(
+        &self,
+        #[zbus(connection)] connection: &Connection,
+        #[zbus(header)] header: Header<'_>,
+        order: RequestOrder,
+    ) -> Result<Request, BusError> {
+        let by = self.admit("Request", connection, &header).await?;
+        Ok(self.engine.request(order, &by.caller).await?)
+    }
+
+    /// Asks for more time with a grant that the caller holds.
+    async fn extend(
+        &self,
+        #[zbus(connection)] connection: &Connection,
+        #[zbus(header)] header: Header<'_>,
+        order: ExtendOrder,
+    ) -> Result<Request, BusError> {
+        let by = self.admit("Extend", connection, &header).await?;
+        Ok(self.engine.extend(order, &by.caller).await?)
+    }
+
+    /// Takes back a request of the caller's; for root, anybody's.
+    async fn cancel(
+        &self,
+        #[zbus(connection)] connection: &Connection,
+        #[zbus(header)] header: Header<'_>,
+        id: RequestId,
+    ) -> Result<Request, BusError> {
+        let by = self.admit("Cancel", connection, &header).await?;
+        Ok(self.engine.cancel(&id, &by.caller).await?)
+    }
+
+    /// Gives back a grant of the caller's before its time.
+    async fn drop(
+        &self,
+        #[zbus(connection)] connection: &Connection,
+        #[zbus(header)] header: Header<'_>,
+        order: DropOrder,
+    ) -> Result<Vec<Grant>, BusError> {
+        let by = self.admit("Drop", connection, &header).await?;
+        Ok(self.engine.drop_grant(&order, &by.caller).await?)
+    }
+
+    /// A request, as soon as it is no longer pending, or as it is after so many seconds, 60 at
+    /// most. For its requester, those who may decide on it, root, and readers of the record.
+    #[zbus(name = "Await")]
+    async fn await_request(
+        &self,
+        #[zbus(connection)] connection: &Connection,
+        #[zbus(header)] header: Header<'_>,
+        id: RequestId,
+        seconds: u64,
+    ) -> Result<Request, BusError> {
+        let by = self.admit("Await", connection, &header).await?;
+        Ok(self.engine.await_request(&id, seconds, &by.caller).await?)
+    }
+
+    /// The pending requests on which the caller may decide; for root and readers of the record,
+    /// all of them.
+    async fn pending(
+        &self,
+        #[zbus(connection)] connection: &Connection,
+        #[zbus(header)] header: Header<'_>,
+    ) -> Result<Vec<Request>, BusError> {
+        let by = self.admit("Pending", connection, &header).await?;
+        Ok(self.engine.pending(by.caller.uid).await?)
+    }
+
+    /// An approver's yes to exactly what the digest stands for. They may be asked to prove who
+    /// they are, so this may take two minutes.
+    async fn approve(
+        &self,
+        #[zbus(connection)] connection: &Connection,
+        #[zbus(header)] header: Header<'_>,
+        order: ApproveOrder,
+    ) -> Result<Request, BusError> {
+        let by = self.admit("Approve", connection, &header).await?;
+        let asked = self.engine.may_decide(&order.id, &by.caller).await?;
+        let details = decision(&asked);
+        self.authenticate(connection, &header, APPROVE, &details.each_ref().map(pair)).await?;
+        let order = ApproveOrder { id: asked.id, ..order };
+        Ok(self.engine.approve(order, &by.caller).await?)
+    }
+
+    /// An approver's no. They may be asked to prove who they are, so this may take two minutes.
+    async fn deny(
+        &self,
+        #[zbus(connection)] connection: &Connection,
+        #[zbus(header)] header: Header<'_>,
+        order: DenyOrder,
+    ) -> Result<Request, BusError> {
+        let by = self.admit("Deny", connection, &header).await?;
+        let asked = self.engine.may_decide(&order.id, &by.caller).await?;
+        let details = decision(&asked);
+        self.authenticate(connection, &header, DENY, &details.each_ref().map(pair)).await?;
+        let order = DenyOrder { id: asked.id, ..order };
+        Ok(self.engine.deny(order, &by.caller).await?)
+    }
+
+    /// Marks the use of a break-glass role as reviewed, by somebody else than its holder.
+    async fn review(
+        &self,
+        #[zbus(connection)] connection: &Connection,
+        #[zbus(header)] header: Header<'_>,
+        order: ReviewOrder,
+    ) -> Result<Grant, BusError> {
+        let by = self.admit("Review", connection, &header).await?;
+        let used = self.engine.may_review(&order.id, &by.caller).await?;
+        let (user, role, id) = (used.user.as_str(), used.role.as_str(), used.id.as_str());
+        let details = [("user", user), ("role", role), ("grant", id)];
+        self.authenticate(connection, &header, REVIEW, &details).await?;
+        let order = ReviewOrder { id: used.id.clone(), ..order };
+        Ok(self.engine.review(order, &by.caller).await?)
+    }
+
+    /// A number that changes with everything that boards show: answers as soon as it is another
+    /// than the caller has seen, or after so many seconds, 60 at most.
+    async fn follow(
+        &self,
+        #[zbus(connection)] connection: &Connection,
+        #[zbus(header)] header: Header<'_>,
+        seen: u64,
+        seconds: u64,
+    ) -> Result<u64, BusError> {
+        let _admitted = self.admit("Follow", connection, &header).await?;
+        Ok(self.engine.follow(seen, seconds).await)
+    }
+
+    /// Every request since then, with what was known of its requester: for a policy to be tried
+    /// on. For root and readers of the record.
+    async fn history(
+        &self,
+        #[zbus(connection)] connection: &Connection,
+        #[zbus(header)] header: Header<'_>,
+        since: Timestamp,
+    ) -> Result<Vec<PastRequest>, BusError> {
+        let _admitted = self.admit("History", connection, &header).await?;
+        Ok(self.engine.history(since).await?)
+    }
 }

@@ -3,15 +3,31 @@
 //!
 //! A method is always: who is calling, from the kernel → may they → the engine → the answer.
 
+use std::sync::Arc;
+
+use crate::engine::Engine;
+
 mod asking;
 pub mod authority;
 mod bus;
+mod caller;
+mod details;
 mod door;
+mod error;
 mod greeting;
 mod interface;
 mod module_socket;
 mod question;
 
 pub use bus::serve_bus;
-pub use interface::{Interface, introspection};
+pub use interface::Interface;
 pub use module_socket::serve_module;
+
+/// The interface as D-Bus introspection data, for the file that is installed.
+#[must_use]
+pub fn introspection(engine: Arc<Engine>) -> String {
+    let mut text = String::new();
+    let interface = Interface::new(engine);
+    zbus::object_server::Interface::introspect_to_writer(&interface, &mut text, 2);
+    text
+}

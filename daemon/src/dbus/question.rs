@@ -9,7 +9,7 @@ use stint_proto::header::{
     self, ERROR, ERROR_NAME, FIXED, INTERFACE_FIELD, LE, MEMBER, METHOD_CALL, METHOD_RETURN, PATH,
     REPLY_SERIAL, SIGNATURE, Value,
 };
-use stint_proto::{ErrorCode, INTERFACE, OBJECT_PATH, PamItems};
+use stint_proto::{BadName, DoorRequest, ErrorCode, GrantId, INTERFACE, OBJECT_PATH, PamItems};
 
 use super::authority::{Caller, authorize};
 use crate::engine::{Engine, Peer, Refusal};
@@ -153,6 +153,10 @@ async fn dispatch(
             let items: PamItems = call.argument()?;
             Ok(call.reply(&engine.check(peer, &items).await))
         }
+        "RequestAtDoor" => {
+            let asked: DoorRequest = call.argument()?;
+            Ok(call.reply(&engine.request_at_door(peer, asked).await))
+        }
         "OpenSession" => {
             let items: PamItems = call.argument()?;
             let opened = engine.session_opened(peer, &items).await;
@@ -166,6 +170,13 @@ async fn dispatch(
             } else {
                 Err(Refusal::new(ErrorCode::NoSuchId, "no such session is open"))
             }
+        }
+        "RunGroups" => {
+            let id: String = call.argument()?;
+            let id: GrantId = id
+                .parse()
+                .map_err(|error: BadName| Refusal::new(ErrorCode::Invalid, error.to_string()))?;
+            Ok(call.reply(&engine.run_groups(peer, &id).await?))
         }
         // The table lets the module call nothing else.
         other => Err(Refusal::new(ErrorCode::Denied, format!("{other} is not served here"))),

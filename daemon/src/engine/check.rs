@@ -9,15 +9,14 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 use stint_policy::{Policy, Subject as PolicySubject};
 use stint_proto::{
-    CheckAnswer, Decision, Event, GrantId, GroupName, PamItems, RoleName, ServiceName, Timestamp,
-    Uid, UserName, Verdict,
+    CheckAnswer, Decision, Event, GroupName, PamItems, ServiceName, Timestamp, Uid, UserName,
+    Verdict,
 };
 
 use super::{Engine, Lookups};
 use crate::accounts;
 use crate::domain::gate::{Ruling, Subject, Ways, decide, denial_lines};
 use crate::record::{Entry, harmless};
-use crate::store::{Session, Write};
 
 /// How long a denial may wait to find out whom to ask for what.
 const COURTESY: Duration = Duration::from_millis(500);
@@ -32,9 +31,12 @@ pub struct Peer {
 }
 
 /// Why a question gets no ruling.
-enum Unclear {
+pub(super) enum Unclear {
+    /// The service has no name that stint takes.
     Service,
+    /// The account has no name that stint takes.
     User,
+    /// The account was not found in time.
     Account,
 }
 
@@ -66,10 +68,10 @@ impl Engine {
                 let ways = self.ways(&policy, &subject, &groups, &service);
                 let clock = |at| local_time(at, self.now().wall);
                 let lines = denial_lines(&denial, &self.host, &subject, &service, &ways, clock);
-                CheckAnswer { verdict: Verdict::Deny, lines }
+                CheckAnswer { verdict: Verdict::Deny, lines, offers: ways.offers(&denial) }
             }
             Ruling::Allowed { .. } | Ruling::Exempt(_) | Ruling::Observed(_) => {
-                CheckAnswer { verdict: Verdict::Allow, lines: Vec::new() }
+                CheckAnswer { verdict: Verdict::Allow, lines: Vec::new(), offers: Vec::new() }
             }
         }
     }
@@ -79,7 +81,7 @@ impl Engine {
         self.store.hand_over();
     }
 
-    fn decide(
+    pub(super) fn decide(
         &self,
         policy: &Policy,
         subject: &Subject,
@@ -93,7 +95,11 @@ impl Engine {
 
     /// Who stands at the door: the real uid's account by the name PAM gives, or, where the caller
     /// is root itself (sshd), the account that PAM names.
-    async fn who(&self, peer: Peer, items: &PamItems) -> Result<(Subject, ServiceName), Unclear> {
+    pub(super) async fn who(
+        &self,
+        peer: Peer,
+        items: &PamItems,
+    ) -> Result<(Subject, ServiceName), Unclear> {
         let service: ServiceName = items.service.parse().map_err(|_| Unclear::Service)?;
         let claimed = items.subject(peer.real_uid);
         let user: UserName = claimed.parse().map_err(|_| Unclear::User)?;
@@ -109,13 +115,18 @@ impl Engine {
     }
 
     /// Whether the name that PAM gave is the first of this uid's account.
-    async fn is_own_name(&self, subject: &Subject) -> bool {
+    pub(super) async fn is_own_name(&self, subject: &Subject) -> bool {
         let uid = subject.uid;
         let found = self.lookups.ask(COURTESY, move || accounts::by_uid(uid)).await;
         found.and_then(Result::ok).flatten().is_some_and(|account| account.name == subject.user)
     }
 
-    fn refuse_unclear(&self, peer: Peer, items: &PamItems, unclear: &Unclear) -> CheckAnswer {
+    pub(super) fn refuse_unclear(
+        &self,
+        peer: Peer,
+        items: &PamItems,
+        unclear: &Unclear,
+    ) -> CheckAnswer {
         let claimed = items.subject(peer.real_uid).to_owned();
         let why = match unclear {
             Unclear::Service => "the PAM service has no name that stint takes",
@@ -133,7 +144,7 @@ impl Engine {
         entry.service = Some(items.service.clone());
         self.record.note_later(entry);
         let line = format!("stint: {} is gated, and {why}.", harmless(&items.service));
-        CheckAnswer { verdict: Verdict::Deny, lines: vec![line] }
+        CheckAnswer { verdict: Verdict::Deny, lines: vec![line], offers: Vec::new() }
     }
 
     fn record_ruling(&self, ruling: &Ruling, subject: &Subject, service: &ServiceName) {
@@ -185,10 +196,10 @@ impl Engine {
     ) -> Ways {
         let asked = PolicySubject { user: &subject.user, uid: subject.uid, groups };
         let ways = policy.ways_in(service, &self.host, asked);
-        let names = |roles: Vec<&stint_policy::Role>| -> Vec<RoleName> {
-            roles.into_iter().map(|role| role.name.clone()).collect()
-        };
-        Ways { eligible: names(ways.eligible), others: names(ways.others) }
+        let state = self.state();
+        let pending =
+            ways.eligible.iter().find_map(|role| state.pending.of(subject.uid, &role.name));
+        Ways::new(&ways, pending)
     }
 
     /// The groups in which this account stands without stint; none where the database does not
@@ -199,6 +210,16 @@ impl Engine {
         user: &UserName,
         limit: Duration,
     ) -> BTreeSet<GroupName> {
+        self.standing_groups_if_known(lookups, user, limit).await.unwrap_or_default()
+    }
+
+    /// The same; `None` where the database does not say in time.
+    pub(super) async fn standing_groups_if_known(
+        &self,
+        lookups: &Lookups,
+        user: &UserName,
+        limit: Duration,
+    ) -> Option<BTreeSet<GroupName>> {
         let given: Vec<GroupName> = {
             let state = self.state();
             let owned = state.owned.iter().filter(|membership| membership.user == *user);
@@ -206,89 +227,7 @@ impl Engine {
         };
         let asked = user.clone();
         let answer = lookups.ask(limit, move || accounts::standing_groups(&asked, &given)).await;
-        answer.and_then(Result::ok).unwrap_or_default()
-    }
-
-    /// Notes that a session has begun; its id is for [`Engine::session_closed`].
-    ///
-    /// # Errors
-    /// When the kernel gives no random bytes for an id.
-    pub async fn session_opened(
-        &self,
-        peer: Peer,
-        items: &PamItems,
-    ) -> Result<String, getrandom::Error> {
-        let mut bytes = [0_u8; 16];
-        getrandom::fill(&mut bytes)?;
-        let id: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-        let known = self.who(peer, items).await.ok();
-        let (grant, role) = known.as_ref().map_or((None, None), |(subject, service)| {
-            match self.decide(&self.policy(), subject, &BTreeSet::new(), service) {
-                Ruling::Allowed { grant, role } => (Some(grant), Some(role)),
-                _ => (None, None),
-            }
-        });
-        let (user, uid) = match &known {
-            Some((subject, _)) => (subject.user.to_string(), subject.uid),
-            None => (items.ruser.clone(), peer.real_uid),
-        };
-        let session = Session {
-            id: id.clone(),
-            grant: grant.clone(),
-            user,
-            uid,
-            service: items.service.clone(),
-            tty: items.tty.clone(),
-            opened_at: self.now().wall,
-        };
-        let text =
-            format!("{} opens a session of {} as {}", session.user, session.service, items.user);
-        self.record.note_later(self.about_session(
-            Event::SessionOpened,
-            &session,
-            grant,
-            role,
-            text,
-        ));
-        self.state().sessions.insert(id.clone(), session.clone());
-        self.store.note_later(Write::SessionOpened(session));
-        Ok(id)
-    }
-
-    /// Notes that a session has ended; `false` when no such session is open.
-    #[must_use]
-    pub fn session_closed(&self, id: &str) -> bool {
-        let Some(session) = self.state().sessions.remove(id) else { return false };
-        let seconds = self.now().wall.micros_since(session.opened_at) / 1_000_000;
-        let text =
-            format!("{} closes a session of {} after {seconds} s", session.user, session.service);
-        let grant = session.grant.clone();
-        self.record.note_later(self.about_session(
-            Event::SessionClosed,
-            &session,
-            grant,
-            None,
-            text,
-        ));
-        self.store.note_later(Write::SessionClosed(session.id));
-        true
-    }
-
-    fn about_session(
-        &self,
-        event: Event,
-        session: &Session,
-        grant: Option<GrantId>,
-        role: Option<RoleName>,
-        text: String,
-    ) -> Entry {
-        let mut entry = Entry::new(self.now().wall, event, text);
-        entry.user = Some(session.user.clone());
-        entry.uid = Some(session.uid);
-        entry.grant = grant;
-        entry.role = role;
-        entry.service = Some(session.service.clone());
-        entry
+        answer.and_then(Result::ok)
     }
 }
 

@@ -1,8 +1,9 @@
 //! Ending: by the clock, by revocation, by the policy. The gate closes first; what was given is
 //! taken back after; nothing that fails keeps a grant alive.
 
-use stint_proto::{EndReason, ErrorCode, Event, Grant as Shown, GrantId, RevokeOrder, TEXT_LIMIT};
+use stint_proto::{EndReason, ErrorCode, Event, Grant as Shown, GrantId, RevokeOrder};
 
+use super::decide::check_text;
 use super::{Engine, Refusal};
 use crate::domain::grant::Grant;
 use crate::domain::index::NotOne;
@@ -25,6 +26,11 @@ impl Ending {
     pub(super) fn revoked(actor: &str, why: &str) -> Self {
         let (actor, why) = (actor.to_owned(), Some(why.to_owned()));
         Self { reason: EndReason::Revoked, actor, why }
+    }
+
+    /// By its holder.
+    pub(super) fn dropped(actor: &str) -> Self {
+        Self { reason: EndReason::Dropped, actor: actor.to_owned(), why: None }
     }
 
     /// By the policy.
@@ -60,24 +66,25 @@ impl Engine {
     /// # Errors
     /// [`Refusal`] when it names nothing that runs, more than one grant by an id, or no reason.
     pub async fn revoke(&self, order: RevokeOrder, actor: &str) -> Result<Vec<Shown>, Refusal> {
-        let length = order.reason.chars().count();
-        if order.reason.trim().is_empty() || length > TEXT_LIMIT {
-            let text =
-                format!("a reason needs 1 to {TEXT_LIMIT} characters, this one has {length}");
-            return Err(Refusal::new(ErrorCode::Invalid, text));
-        }
+        check_text("a reason", &order.reason)?;
         let ids = self.named_by(&order)?;
         if ids.is_empty() {
             self.known(order.user.as_ref(), order.role.as_ref()).await?;
         }
         let policy = self.policy();
         let ending = Ending::revoked(actor, &order.reason);
-        // The gate does not wait for its turn behind a slow change; what follows does.
-        let ended = self.close_gate(&ids, &ending);
-        let changing = self.changes.lock().await;
-        self.take_back(&ended, &ending).await;
-        drop(changing);
+        let ended = self.end_now(&ids, &ending).await;
         Ok(ended.iter().map(|grant| self.shown(&policy, grant)).collect())
+    }
+
+    /// Ends these grants. The gate does not wait for its turn behind a slow change; what follows
+    /// does.
+    pub(super) async fn end_now(&self, ids: &[GrantId], ending: &Ending) -> Vec<Grant> {
+        let ended = self.close_gate(ids, ending);
+        let changing = self.changes.lock().await;
+        self.take_back(&ended, ending).await;
+        drop(changing);
+        ended
     }
 
     fn named_by(&self, order: &RevokeOrder) -> Result<Vec<GrantId>, Refusal> {
@@ -92,10 +99,7 @@ impl Engine {
                     ErrorCode::NoSuchId,
                     format!("no running grant has the id {id}; stint list shows them"),
                 )),
-                Err(NotOne::Several(count)) => Err(Refusal::new(
-                    ErrorCode::NoSuchId,
-                    format!("{count} grants have ids that begin with {id}; type one more letter"),
-                )),
+                Err(NotOne::Several(count)) => Err(Refusal::several("grants", id, count)),
             },
             (None, Some(user), None, false) => Ok(all(&|grant| grant.user == *user)),
             (None, None, Some(role), false) => Ok(all(&|grant| grant.role == *role)),
@@ -130,6 +134,7 @@ impl Engine {
             }
             writes.push(Write::Grant(grant.clone()));
             writes.push(Write::Record(entry.clone()));
+            writes.extend(self.outgoing(&entry, None, Some(grant)));
             entries.push(entry);
         }
         self.store_or_keep(writes).await;
@@ -152,7 +157,7 @@ impl Engine {
             }
         }
         drop(state);
-        self.rearm.notify_one();
+        self.changed();
         ended
     }
 }

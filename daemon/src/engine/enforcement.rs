@@ -41,6 +41,8 @@ pub(super) enum About {
     Tickets(UserName),
     /// The state.
     State,
+    /// Scheduled grants that should have begun.
+    Start,
     /// All of it: nothing is known to have been done.
     Everything,
 }
@@ -52,7 +54,7 @@ impl Failure {
             About::Giving(user, group) => *user == grant.user && role.groups.contains(group),
             About::SudoRules => !role.sudo.is_empty(),
             About::Everything => true,
-            About::TakingBack(..) | About::Tickets(_) | About::State => false,
+            About::TakingBack(..) | About::Tickets(_) | About::State | About::Start => false,
         }
     }
 
@@ -63,6 +65,7 @@ impl Failure {
             About::SudoRules => "sudo rules".to_owned(),
             About::Tickets(user) => format!("tickets {user}"),
             About::State => "state".to_owned(),
+            About::Start => "start".to_owned(),
             About::Everything => "everything".to_owned(),
         }
     }
@@ -138,9 +141,14 @@ impl Engine {
         if let Some(text) = sudo_rules {
             self.record.note(Entry::new(now.wall, Event::SudoRuleWritten, text));
         }
-        if self.is_behind() {
+        let (unsaved, unbegun) = {
+            let state = self.state();
+            (!state.unsaved.is_empty(), state.unbegun.clone())
+        };
+        if unsaved {
             failures.push(Failure { about: About::State, text: unsaved_text() });
         }
+        failures.extend(unbegun.map(|text| Failure { about: About::Start, text }));
         self.raise(&failures, now);
         failures
     }
@@ -176,7 +184,7 @@ impl Engine {
             let event = match failure.about {
                 About::Giving(..) | About::TakingBack(..) => Event::GroupFailed,
                 About::SudoRules | About::Tickets(_) | About::Everything => Event::SudoRuleFailed,
-                About::State => Event::AuditGap,
+                About::State | About::Start => Event::AuditGap,
             };
             let mut entry = Entry::new(now.wall, event, failure.text.clone());
             if let About::Giving(user, group) | About::TakingBack(user, group) = &failure.about {
@@ -259,15 +267,13 @@ impl Engine {
         Err(Refusal::new(ErrorCode::Failed, unsaved_text()))
     }
 
-    /// Whether an end or a start is not in the state yet.
-    fn is_behind(&self) -> bool {
-        let state = self.state();
-        state.unbegun || !state.unsaved.is_empty()
-    }
-
     /// Raises the alarm that the state cannot be written.
     pub(super) fn alarm_state(&self, error: &StoreError) {
-        let failure = Failure { about: About::State, text: unsaved_text() };
+        self.alarm(Failure { about: About::State, text: unsaved_text() }, &error.to_string());
+    }
+
+    /// Raises an alarm; it stands until a try has shown that it is over.
+    pub(super) fn alarm(&self, failure: Failure, error: &str) {
         let now = self.now();
         if self.state().alarms.add(failure.key(), failure.text.clone(), now) {
             eprintln!("stintd: {error}");
@@ -285,7 +291,7 @@ impl Engine {
     }
 }
 
-fn unsaved_text() -> String {
+pub(super) fn unsaved_text() -> String {
     "the state cannot be written (is its disk full?): what has ended stays ended, nothing new is \
      granted"
         .to_owned()

@@ -1,14 +1,16 @@
 //! Giving: root's `stint grant`. In the contract's order: durable, armed, audited, applied, told.
 
+use std::str::FromStr;
 use std::time::Duration;
 
 use stint_policy::order::check_grant_order;
 use stint_policy::{Policy, Principal, Role};
 use stint_proto::{
-    ErrorCode, Event, Grant as Shown, GrantId, GrantOrder, Length, Origin, RoleName, TEXT_LIMIT,
-    Timestamp, UserName,
+    ErrorCode, Event, Grant as Shown, GrantId, GrantOrder, Length, Origin, RoleName, Timestamp,
+    UserName,
 };
 
+use super::decide::check_text;
 use super::end::Ending;
 use super::{Engine, Refusal};
 use crate::accounts::{self, Account};
@@ -33,7 +35,7 @@ impl Engine {
             check_grant_order(&policy, &self.host, &order.role, order.duration, &order.reason)
                 .map_err(|refusal| Refusal::new(refusal.code(), refusal.to_string()))?;
         if let Some(ticket) = &order.ticket {
-            check_ticket(ticket)?;
+            check_text("a ticket", ticket)?;
         }
         let account = self.account(&policy, &order.role, &order.user).await?;
         let grant = self.new_grant(order, terms.duration, account, actor).await?;
@@ -46,9 +48,11 @@ impl Engine {
             grant.role, grant.user, grant.id, grant.starts_at, grant.deadline.wall, grant.reason
         );
         let entry = self.about(event, &grant, actor, text);
-        self.store.change(vec![Write::Grant(grant.clone()), Write::Record(entry.clone())]).await?;
+        let mut writes = vec![Write::Grant(grant.clone()), Write::Record(entry.clone())];
+        writes.extend(self.outgoing(&entry, None, Some(&grant)));
+        self.store.change(writes).await?;
         self.state().index.put(grant.clone());
-        self.rearm.notify_one();
+        self.changed();
         self.record.tell(&entry);
         if grant.stage == Stage::Active {
             self.apply_or_take_back(&grant, terms.role, actor).await?;
@@ -58,7 +62,7 @@ impl Engine {
     }
 
     /// Applies a grant that has just begun; what cannot be applied in full is not held at all.
-    async fn apply_or_take_back(
+    pub(super) async fn apply_or_take_back(
         &self,
         grant: &Grant,
         role: &Role,
@@ -128,6 +132,9 @@ impl Engine {
             ticket: order.ticket,
             granted_by: actor.to_owned(),
             policy_key: None,
+            request: None,
+            approvals: Vec::new(),
+            review: None,
         };
         if grant.should_start(now) {
             grant.activate(now);
@@ -135,8 +142,8 @@ impl Engine {
         Ok(grant)
     }
 
-    /// An id that was never given: four letters, more if luck has it.
-    pub(super) async fn new_id(&self) -> Result<GrantId, Refusal> {
+    /// An id that was never given, to a grant or to a request: four letters, more if luck has it.
+    pub(super) async fn new_id<T: FromStr>(&self) -> Result<T, Refusal> {
         for length in [4, 4, 4, 5, 6, 8, 12, 16] {
             let mut bytes = vec![0_u8; length];
             getrandom::fill(&mut bytes).map_err(|error| {
@@ -146,7 +153,11 @@ impl Engine {
                 )
             })?;
             let Some(id) = GrantId::from_random(&bytes) else { continue };
-            if !self.store.id_taken(&id).await? {
+            if self.store.id_taken(&id).await? {
+                continue;
+            }
+            // Both kinds of ids have the same letters: the one reads as the other.
+            if let Ok(id) = id.as_str().parse() {
                 return Ok(id);
             }
         }
@@ -159,15 +170,6 @@ fn too_late(starts_at: Timestamp) -> Refusal {
         ErrorCode::Invalid,
         format!("a grant from {starts_at} would end after the year 9999"),
     )
-}
-
-fn check_ticket(ticket: &str) -> Result<(), Refusal> {
-    let length = ticket.chars().count();
-    if ticket.trim().is_empty() || length > TEXT_LIMIT {
-        let text = format!("a ticket needs 1 to {TEXT_LIMIT} characters, this one has {length}");
-        return Err(Refusal::new(ErrorCode::Invalid, text));
-    }
-    Ok(())
 }
 
 /// Whether the policy names this account itself, which is what a system account needs.

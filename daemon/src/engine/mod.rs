@@ -7,12 +7,24 @@
 
 mod alarms;
 mod check;
+mod decide;
+mod door;
 mod end;
 mod enforcement;
+mod facts;
+mod follow;
+mod fulfil;
 mod give;
+mod ground;
+mod holder;
 mod lookups;
 mod mechanisms;
+mod news;
+mod person;
 mod policy;
+mod requests;
+mod run;
+mod sessions;
 mod show;
 mod start;
 mod timer;
@@ -25,14 +37,17 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 pub use check::Peer;
 pub use lookups::Lookups;
 use nix::fcntl::Flock;
+pub use person::BusCaller;
 pub use start::{Places, StartError};
 use stint_policy::Policy;
 use stint_proto::{ErrorCode, Event, Grant as Shown, Timestamp};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 use crate::clock::{Moment, SharedClock};
 use crate::domain::grant::Grant;
 use crate::domain::index::Index;
+use crate::domain::pending::Pending;
+use crate::notices::{Hooks, Notices, Waiting};
 use crate::record::{Entry, Record};
 use crate::store::{Membership, Session, Store};
 pub use mechanisms::Mechanisms;
@@ -51,6 +66,12 @@ impl Refusal {
     #[must_use]
     pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
         Self { code, message: message.into() }
+    }
+
+    /// An id that names more than one of these things.
+    fn several(things: &str, id: &impl fmt::Display, count: usize) -> Self {
+        let text = format!("{count} {things} have ids that begin with {id}; type one more letter");
+        Self::new(ErrorCode::NoSuchId, text)
     }
 }
 
@@ -72,6 +93,7 @@ impl From<crate::store::StoreError> for Refusal {
 struct State {
     policy: Arc<Policy>,
     index: Index,
+    pending: Pending,
     owned: BTreeSet<Membership>,
     sessions: HashMap<String, Session>,
     alarms: alarms::Alarms,
@@ -80,8 +102,8 @@ struct State {
     high_water: Moment,
     backend: String,
     unsaved: Vec<crate::store::Write>,
-    /// Whether a scheduled grant's start could not be made durable, and so did not happen yet.
-    unbegun: bool,
+    /// Why scheduled grants whose time has come have not begun yet; tried again.
+    unbegun: Option<String>,
 }
 
 /// The daemon's heart. Shared by the doors, the timer and the signals.
@@ -96,9 +118,17 @@ pub struct Engine {
     /// For what everybody may ask, so that a crowd of them holds up neither.
     public_lookups: Lookups,
     mechanisms: Arc<Mutex<Mechanisms>>,
+    notices: Notices,
+    /// What waits for terminals, until somebody serves it.
+    told: Mutex<Option<Waiting>>,
+    hooks: Hooks,
     changes: tokio::sync::Mutex<()>,
+    /// Held over a whole reload of the policy; taken before `changes`.
+    reloads: tokio::sync::Mutex<()>,
     state: Mutex<State>,
     rearm: Notify,
+    /// Another number with everything that boards show.
+    serial: watch::Sender<u64>,
     /// Held for as long as this lives: no second daemon may use the state.
     _lock: Flock<File>,
 }
@@ -112,6 +142,14 @@ impl Engine {
 
     fn policy(&self) -> Arc<Policy> {
         Arc::clone(&self.state().policy)
+    }
+
+    /// To be called after every change to grants and requests: what is due next is looked at
+    /// anew, and whoever waits looks again.
+    fn changed(&self) {
+        self.rearm.notify_one();
+        self.hooks.wake();
+        self.serial.send_modify(|serial| *serial = serial.wrapping_add(1));
     }
 
     /// Now, on both clocks.
@@ -144,6 +182,7 @@ impl Engine {
         let mut entry = Entry::new(self.now().wall, event, message).about(&grant.user, grant.uid);
         entry.role = Some(grant.role.clone());
         entry.grant = Some(grant.id.clone());
+        entry.request.clone_from(&grant.request);
         entry.actor = Some(actor.to_owned());
         entry.reason = Some(grant.reason.clone());
         entry.ticket.clone_from(&grant.ticket);

@@ -14,6 +14,7 @@ use stint_proto::{
 
 use super::end::Ending;
 use super::give::names_user;
+use super::ground::People;
 use super::{Engine, Refusal};
 use crate::accounts;
 use crate::domain::deadline::Deadline;
@@ -93,7 +94,8 @@ impl Engine {
     }
 
     async fn load(&self, need: Need, actor: &str) -> Result<ReloadReport, Refusal> {
-        let changing = self.changes.lock().await;
+        // One after the other, but not in the way of changes: the account database may be slow.
+        let reloading = self.reloads.lock().await;
         let (file, folder, host) =
             (self.places.policy_file.clone(), self.places.policy_dir.clone(), self.host.clone());
         let read = self.lookups.ask(LIMIT, move || read(&file, &folder, &host)).await;
@@ -108,8 +110,11 @@ impl Engine {
         if let Err(problem) = self.try_sudo_rules(&candidate.loaded.policy).await {
             return Err(self.reject(problem, actor));
         }
-        let report = self.take(candidate, need, actor).await?;
-        drop(changing);
+        let (people, unknown) = self.people().await;
+        let changing = self.changes.lock().await;
+        let mut report = self.take(candidate, need, &people, actor).await?;
+        drop((changing, reloading));
+        report.warnings.extend(unknown);
         Ok(report)
     }
 
@@ -131,6 +136,7 @@ impl Engine {
         &self,
         candidate: Candidate,
         need: Need,
+        people: &People,
         actor: &str,
     ) -> Result<ReloadReport, Refusal> {
         let Candidate { files, loaded: Loaded { policy, warnings } } = candidate;
@@ -155,7 +161,8 @@ impl Engine {
             state.policy_problem = None;
         }
         self.record.tell(&entry);
-        let ended = self.end_what_rested_on_nothing(&policy).await;
+        let mut ended = self.end_what_rested_on_nothing(&policy).await;
+        ended.extend(self.look_again(&policy, people).await);
         let (granted, mut notes) = self.hold_from_policy(&policy).await;
         self.enforce().await;
         let odd = warnings.iter().filter(|found| found.severity == Severity::Warning);
@@ -279,11 +286,12 @@ impl Engine {
         // It was good once. An account or a group that is gone since, or a database that does not
         // answer yet, must not shut every gate.
         let judged = judge(last_good, &self.host, None);
+        let (people, _) = self.people().await;
         let changing = self.changes.lock().await;
         match judged {
             Ok(candidate) if !candidate.files.is_empty() => {
                 let problem = self.state().policy_problem.take();
-                match self.take(candidate, Need::InForce, "stintd").await {
+                match self.take(candidate, Need::InForce, &people, "stintd").await {
                     Ok(_) => eprintln!("stintd: the last good policy is in force instead"),
                     Err(error) => eprintln!("stintd: the last good policy: {error}"),
                 }

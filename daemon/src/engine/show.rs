@@ -2,16 +2,17 @@
 
 use std::time::Duration;
 
-use stint_policy::explain::{Held, explain};
+use stint_policy::explain::{Held, Question, explain};
 use stint_policy::{Role, Subject as PolicySubject};
 use stint_proto::{
-    ErrorCode, Explain, Explanation, Grant as Shown, Health, ListFilter, RoleName, RoleSummary,
-    SUDO_SERVICES, ServiceName, Status, Uid, UserName,
+    Alarm, ErrorCode, Explain, Explanation, Grant as Shown, Health, ListFilter, Request, RoleName,
+    RoleSummary, SUDO_SERVICES, ServiceName, Status, Uid, UserName,
 };
 
 use super::check::local_time;
-use super::{Engine, Refusal};
+use super::{Engine, Refusal, State};
 use crate::accounts;
+use crate::domain::pending::Pending;
 
 /// The most grants that one answer holds: more would not fit into a message of the bus, which
 /// breaks off with whoever sends it.
@@ -93,15 +94,21 @@ impl Engine {
             None => Vec::new().into_iter(),
         };
         let eligible = eligible.filter(|role| role.eligible).map(|role| role.name).collect();
+        let to_decide = match &user {
+            Some(user) => self.to_decide(user, uid).await,
+            None => 0,
+        };
         let state = self.state();
         let root = uid == Uid::ROOT;
         Ok(Status {
             host: self.host.clone(),
             user,
             grants,
+            requests: own_requests(&state.pending, uid),
+            to_decide,
             eligible,
             gate_mode: state.policy.gate.mode.to_string(),
-            alarms: if root { state.alarms.shown() } else { Vec::new() },
+            alarms: if root { self.alarms(&state) } else { Vec::new() },
             policy_problem: state.policy_problem.clone().filter(|_| root),
         })
     }
@@ -128,7 +135,11 @@ impl Engine {
                 sudo: role.sudo_lines(),
                 max_duration: role.max_duration,
                 default_duration: role.default_duration,
-                approvals: role.approvals,
+                approvals: role.approvals_needed(),
+                approvers: role.approvers.iter().map(ToString::to_string).collect(),
+                break_glass: role.break_glass,
+                reason: role.reason.required,
+                ticket: role.ticket.as_ref().map(ToString::to_string),
                 eligible: eligible(role),
             })
             .collect()
@@ -137,7 +148,7 @@ impl Engine {
     /// Why the gate would let somebody in, or not.
     ///
     /// # Errors
-    /// [`Refusal`] when there is no such account.
+    /// [`Refusal`] when there is no such account, or the state cannot be read.
     pub async fn explain(&self, asked: Explain, caller: Uid) -> Result<Explanation, Refusal> {
         let (user, uid) = match asked.user {
             Some(user) => self.uid_of(user).await?,
@@ -172,7 +183,11 @@ impl Engine {
         };
         let subject = PolicySubject { user: &user, uid, groups: &groups };
         let clock = |time| local_time(time, now.wall);
-        let explained = explain(&policy, &self.host, subject, &service, &held, at, &clock);
+        let known = self.known_of_all(&policy, uid).await?;
+        let facts = |role: &RoleName| known.get(role).cloned().unwrap_or_default();
+        let question =
+            Question { service: &service, held: &held, facts: &facts, at, clock: &clock };
+        let explained = explain(&policy, &self.host, subject, &question);
         let (verdict, because) = (explained.verdict, explained.because);
         Ok(Explanation { user, service, at, verdict, because })
     }
@@ -195,7 +210,7 @@ impl Engine {
             backend: state.backend.clone(),
             gate_mode: state.policy.gate.mode.to_string(),
             active: u32::try_from(active).unwrap_or(u32::MAX),
-            alarms: state.alarms.shown(),
+            alarms: self.alarms(&state),
             policy_problem: state.policy_problem.clone(),
             exempt: state.policy.gate.exempt.iter().map(ToString::to_string).collect(),
             groups: groups.into_iter().collect(),
@@ -203,6 +218,12 @@ impl Engine {
             lost_events,
             uid: Uid(nix::unistd::geteuid().as_raw()),
         }
+    }
+
+    fn alarms(&self, state: &State) -> Vec<Alarm> {
+        let mut alarms = state.alarms.shown();
+        alarms.extend(self.hooks.alarms());
+        alarms
     }
 
     /// The name of this number, if it has one that stint can say.
@@ -229,6 +250,13 @@ impl Engine {
             ),
         }
     }
+}
+
+fn own_requests(pending: &Pending, uid: Uid) -> Vec<Request> {
+    let mut own: Vec<Request> =
+        pending.iter().filter(|request| request.uid == uid).map(|r| r.shown()).collect();
+    own.sort_by_key(|request| request.created_at);
+    own
 }
 
 fn default_service() -> Result<ServiceName, Refusal> {

@@ -11,7 +11,7 @@ use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 use stint_policy::{Policy, SourceFile};
 use stint_proto::{GrantId, Timestamp};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 use super::alarms::Alarms;
 use super::end::Ending;
@@ -21,6 +21,8 @@ use crate::clock::{Moment, SharedClock};
 use crate::domain::deadline::Deadline;
 use crate::domain::grant::Stage;
 use crate::domain::index::Index;
+use crate::domain::pending::Pending;
+use crate::notices::{Hooks, Notices};
 use crate::record::{Journal, Record};
 use crate::store::{Loaded, Store, StoreError, Write};
 
@@ -116,7 +118,7 @@ impl Engine {
         let (store, loaded) = Store::open(&places.state_dir.join("state.sqlite"), &boot_id)?;
         let record =
             Record::new(Journal::new(places.journal.clone(), places.syslog.clone()), store.clone());
-        let Loaded { grants, memberships, sessions, policy, high_water } = loaded;
+        let Loaded { grants, requests, memberships, sessions, policy, high_water } = loaded;
         let now = clock.now();
         let mut index = Index::default();
         let mut unsaved = Vec::new();
@@ -129,6 +131,9 @@ impl Engine {
             }
             index.put(grant);
         }
+        let mut pending = Pending::default();
+        requests.into_iter().for_each(|request| pending.put(request));
+        let (notices, told) = Notices::new();
         let engine = Arc::new(Self {
             clock,
             host,
@@ -138,10 +143,15 @@ impl Engine {
             lookups: Lookups::default(),
             public_lookups: Lookups::default(),
             mechanisms: Arc::new(Mutex::new(mechanisms)),
+            notices,
+            told: Mutex::new(Some(told)),
+            hooks: Hooks::default(),
             changes: tokio::sync::Mutex::new(()),
+            reloads: tokio::sync::Mutex::new(()),
             state: Mutex::new(State {
                 policy: Arc::new(Policy::default()),
                 index,
+                pending,
                 owned: memberships.into_iter().collect(),
                 sessions: sessions.into_iter().map(|open| (open.id.clone(), open)).collect(),
                 alarms: Alarms::default(),
@@ -149,9 +159,10 @@ impl Engine {
                 high_water: Moment { wall: high_water.max(now.wall), boot: now.boot },
                 backend: "auto".to_owned(),
                 unsaved,
-                unbegun: false,
+                unbegun: None,
             }),
             rearm: Notify::new(),
+            serial: watch::Sender::new(0),
             _lock: lock,
         });
         Ok((engine, policy))
@@ -164,6 +175,7 @@ impl Engine {
         self.store_or_keep(Vec::new()).await;
         self.first_policy(last_good).await;
         self.turn(self.now()).await;
+        self.start_due().await;
     }
 
     /// Ends every grant and takes back everything: for the removal of the package.

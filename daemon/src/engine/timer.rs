@@ -8,11 +8,13 @@ use std::sync::Arc;
 use nix::errno::Errno;
 use nix::sys::time::{TimeSpec, TimeValLike};
 use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
-use stint_proto::Event;
+use stint_proto::{ErrorCode, Event, GrantId};
 use tokio::io::unix::AsyncFd;
+use tokio::task::JoinHandle;
 
 use super::Engine;
 use super::end::Ending;
+use super::enforcement::{About, Failure, unsaved_text};
 use crate::clock::Moment;
 use crate::record::Entry;
 use crate::store::Write;
@@ -79,15 +81,27 @@ impl Engine {
         let absolute = TimerSetTimeFlags::TFD_TIMER_ABSTIME;
         let noticing = absolute | TimerSetTimeFlags::TFD_TIMER_CANCEL_ON_SET;
         let mut before = self.now();
+        let mut starts: Option<JoinHandle<()>> = None;
         loop {
             let now = self.now();
             self.notice_step(before, now);
             before = now;
             self.turn(now).await;
+            // Beside this loop, so that no slow account database holds up an end.
+            if starts.as_ref().is_none_or(JoinHandle::is_finished) && !self.starting().is_empty() {
+                let engine = Arc::clone(&self);
+                starts = Some(tokio::spawn(async move {
+                    engine.start_due().await;
+                    engine.rearm.notify_one();
+                }));
+            }
             let behind = self.record.catch_up(now.wall);
             let (next, retry) = {
                 let state = self.state();
-                (state.index.next_due(), state.alarms.retry_at())
+                let lapse = state.pending.next_due();
+                let mut next = state.index.next_due();
+                next.wall = next.wall.into_iter().chain(lapse).min();
+                (next, state.alarms.retry_at())
             };
             let log = behind.then(|| now.boot.saturating_add(LOG_PAUSE));
             // What should have started by now waits for the next try, not for its time.
@@ -103,43 +117,76 @@ impl Engine {
         }
     }
 
-    /// Begins and ends what is due, and tries again what failed.
+    /// Ends what is due, and tries again what failed.
     pub(super) async fn turn(&self, now: Moment) {
-        let (due, starting, retry) = {
+        let (due, lapsing, retry) = {
             let state = self.state();
             let retry = state.alarms.retry_at().is_some_and(|at| at <= now.boot);
-            // A start that could not be made durable waits for the next try.
-            let may_start = retry || !state.unbegun;
-            let starting = if may_start { state.index.starting(now) } else { Vec::new() };
-            (state.index.due(now), starting, retry)
+            (state.index.due(now), state.pending.due(now.wall), retry)
         };
-        if due.is_empty() && starting.is_empty() && !retry {
+        if due.is_empty() && lapsing.is_empty() && !retry {
             return;
         }
         let changing = self.changes.lock().await;
         if !due.is_empty() {
             self.end(due, &Ending::expired()).await;
         }
-        if !starting.is_empty() {
-            self.begin_scheduled(&starting, now).await;
-        }
+        self.lapse(&lapsing, "nobody has approved it in time").await;
         if retry {
-            if starting.is_empty() {
-                self.state().unbegun = false;
-            }
             self.store_or_keep(Vec::new()).await;
             self.enforce().await;
+            // What should have begun is tried with the next look at what starts.
+            self.state().unbegun = None;
         }
         drop(changing);
     }
 
-    /// Begins scheduled grants whose time has come. The caller holds `changes`.
-    async fn begin_scheduled(&self, ids: &[stint_proto::GrantId], now: Moment) {
+    /// What should begin now. What could not begin waits for the next try.
+    fn starting(&self) -> Vec<GrantId> {
+        let now = self.now();
+        let state = self.state();
+        if state.unbegun.is_some() { Vec::new() } else { state.index.starting(now) }
+    }
+
+    /// Begins the scheduled grants whose time has come and whose holders still may. Who they are is
+    /// asked for before the turn comes: the account database may be slow.
+    pub(super) async fn start_due(&self) {
+        let (mut begin, mut end, mut held_up) = (Vec::new(), Vec::new(), None);
+        for id in self.starting() {
+            let Some(grant) = self.state().index.get(&id).cloned() else { continue };
+            match self.may_begin(&grant).await {
+                Ok(()) => begin.push(id),
+                Err(refusal) if refusal.code == ErrorCode::Failed => {
+                    held_up = Some(format!("{id} has not begun: {refusal}"));
+                }
+                Err(refusal) => end.push((id, refusal.message)),
+            }
+        }
+        if begin.is_empty() && end.is_empty() && held_up.is_none() {
+            return;
+        }
+        let changing = self.changes.lock().await;
+        for (id, why) in end {
+            self.end(vec![id], &Ending::policy(&why)).await;
+        }
+        if self.begin_scheduled(&begin).await
+            && let Some(text) = held_up
+        {
+            self.state().unbegun = Some(text.clone());
+            self.alarm(Failure { about: About::Start, text: text.clone() }, &text);
+        }
+        drop(changing);
+    }
+
+    /// Begins scheduled grants whose time has come. The caller holds `changes`. `false` if they
+    /// could not be made durable; they are tried again.
+    async fn begin_scheduled(&self, ids: &[GrantId]) -> bool {
+        let now = self.now();
         let mut writes = Vec::new();
         let mut begun = Vec::new();
         for id in ids {
             let Some(mut grant) = self.state().index.get(id).cloned() else { continue };
-            if !grant.activate(now) {
+            if !grant.should_start(now) || !grant.activate(now) {
                 continue;
             }
             let text =
@@ -147,14 +194,17 @@ impl Engine {
             let actor = grant.granted_by.clone();
             let entry = self.about(Event::GrantActivated, &grant, &actor, text);
             writes.extend([Write::Grant(grant.clone()), Write::Record(entry.clone())]);
+            writes.extend(self.outgoing(&entry, None, Some(&grant)));
             begun.push((grant, entry));
         }
-        // What cannot be made durable does not begin; it is tried again with the next turn.
-        let done = self.store.change(writes).await;
-        self.state().unbegun = done.is_err();
-        if let Err(error) = done {
+        if begun.is_empty() {
+            return true;
+        }
+        // What cannot be made durable does not begin.
+        if let Err(error) = self.store.change(writes).await {
+            self.state().unbegun = Some(unsaved_text());
             self.alarm_state(&error);
-            return;
+            return false;
         }
         for (grant, entry) in begun {
             let mut state = self.state();
@@ -162,10 +212,12 @@ impl Engine {
             if state.index.get(&grant.id).is_some() {
                 state.index.put(grant);
                 drop(state);
+                self.changed();
                 self.record.tell(&entry);
             }
         }
         self.enforce().await;
+        true
     }
 
     fn notice_step(&self, before: Moment, now: Moment) {

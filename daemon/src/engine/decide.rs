@@ -1,0 +1,243 @@
+//! Deciding on a request: an approver's yes or no, the requester's withdrawal, and time.
+
+use stint_policy::{Policy, Role};
+use stint_proto::{
+    ApproveOrder, DenyOrder, ErrorCode, Event, Request as Shown, RequestId, TEXT_LIMIT, Uid,
+};
+
+use super::person::{BusCaller, Person};
+use super::{Engine, Refusal};
+use crate::domain::index::NotOne;
+use crate::domain::request::{Approval, NoApproval, Request};
+use crate::record::Entry;
+use crate::store::Write;
+
+impl Engine {
+    /// Whether this caller may decide on this request, before they are asked to prove themselves:
+    /// the request, if so. Looked at again when the decision is taken.
+    ///
+    /// # Errors
+    /// [`Refusal`] when it is not pending, not theirs to decide, or their own.
+    pub async fn may_decide(&self, id: &RequestId, caller: &BusCaller) -> Result<Shown, Refusal> {
+        let person = self.person(caller).await?;
+        let request = self.pending_request(id).await?;
+        Self::decides(&self.policy(), &person, &request)?;
+        Ok(request.shown())
+    }
+
+    /// An approver's yes. With the last one that is needed, the request is granted.
+    ///
+    /// # Errors
+    /// [`Refusal`] when it may not be, or the grant could not be given now; then the approval does
+    /// not count.
+    pub async fn approve(&self, order: ApproveOrder, caller: &BusCaller) -> Result<Shown, Refusal> {
+        let note = order.note.filter(|note| !note.trim().is_empty());
+        if let Some(note) = &note {
+            check_text("a note", note)?;
+        }
+        let person = self.person(caller).await?;
+        // Who they are is asked for before the turn comes: the account database may be slow.
+        let asked = self.pending_request(&order.id).await?;
+        let requester = self.stands_as(asked.user.clone(), asked.uid).await?;
+        self.may_hold(&requester, &asked.role).await?;
+        let changing = self.changes.lock().await;
+        self.save_what_waits().await?;
+        let policy = self.policy();
+        let mut request = self.pending_request(&asked.id).await?;
+        Self::decides(&policy, &person, &request)?;
+        let (user, at) = (person.user.clone(), self.now().wall);
+        let approval = Approval { user, uid: person.uid, at, note: note.clone() };
+        request.approve(approval, &order.digest).map_err(|why| not_counted(why, &request))?;
+        // Not only with the last approval: what cannot be granted shall not gather them.
+        self.may_start(&policy, &request, &requester).await?;
+        let mut text = format!(
+            "{} approves {} for {} ({}), {} of {}",
+            person.user,
+            request.role,
+            request.user,
+            request.id,
+            request.approvals.len(),
+            request.terms.approvals_needed
+        );
+        if let Some(note) = &note {
+            text.push_str(&format!(": {note}"));
+        }
+        let said = self.about_request(Event::RequestApproved, &request, person.user.as_str(), text);
+        if request.missing() == 0 {
+            let done = self.fulfil(request, &policy, vec![said]).await;
+            drop(changing);
+            return done.map(|request| request.shown());
+        }
+        self.replace(&request, said).await?;
+        self.announce_approval(&policy, &request);
+        drop(changing);
+        Ok(request.shown())
+    }
+
+    /// An approver's no.
+    ///
+    /// # Errors
+    /// [`Refusal`] when it may not be, or could not be made durable.
+    pub async fn deny(&self, order: DenyOrder, caller: &BusCaller) -> Result<Shown, Refusal> {
+        check_text("a denial", &order.reason)?;
+        let person = self.person(caller).await?;
+        let changing = self.changes.lock().await;
+        self.save_what_waits().await?;
+        let mut request = self.pending_request(&order.id).await?;
+        Self::decides(&self.policy(), &person, &request)?;
+        let by = person.user.as_str();
+        if !request.deny(order.reason.clone(), self.now().wall, by) {
+            return Err(is_over(&request));
+        }
+        let text = format!(
+            "{by} denies {} for {} ({}): {}",
+            request.role, request.user, request.id, order.reason
+        );
+        let mut said = self.about_request(Event::RequestDenied, &request, by, text);
+        said.reason = Some(order.reason);
+        self.replace(&request, said).await?;
+        self.announce_end(&request);
+        drop(changing);
+        Ok(request.shown())
+    }
+
+    /// The requester takes it back; root may take back anybody's.
+    ///
+    /// # Errors
+    /// [`Refusal`] when it is not pending or not the caller's, or could not be made durable.
+    pub async fn cancel(&self, id: &RequestId, caller: &BusCaller) -> Result<Shown, Refusal> {
+        let by = self.name_of(caller.uid).await;
+        let by = by.map_or_else(|| format!("uid {}", caller.uid), |name| name.to_string());
+        let changing = self.changes.lock().await;
+        self.save_what_waits().await?;
+        let mut request = self.pending_request(id).await?;
+        if caller.uid != request.uid && caller.uid != Uid::ROOT {
+            return Err(no_such(id));
+        }
+        if !request.cancel(self.now().wall, &by) {
+            return Err(is_over(&request));
+        }
+        let text = format!("{by} takes back the request {} for {}", request.id, request.role);
+        let said = self.about_request(Event::RequestCancelled, &request, &by, text);
+        self.replace(&request, said).await?;
+        drop(changing);
+        Ok(request.shown())
+    }
+
+    /// Lets requests lapse whose time is over, or that the policy has left without ground. The
+    /// caller holds `changes`. What cannot be made durable is tried again with the next turn.
+    pub(super) async fn lapse(&self, ids: &[RequestId], why: &str) {
+        for id in ids {
+            let Some(mut request) = self.state().pending.get(id).cloned() else { continue };
+            if !request.lapse(why.to_owned(), self.now().wall) {
+                continue;
+            }
+            let text = format!(
+                "the request {} of {} for {} has lapsed: {why}",
+                request.id, request.user, request.role
+            );
+            let said = self.about_request(Event::RequestLapsed, &request, "policy", text);
+            let mut writes = vec![Write::Request(request.clone()), Write::Record(said.clone())];
+            writes.extend(self.outgoing(&said, Some(&request), None));
+            self.store_or_keep(writes).await;
+            self.state().pending.put(request.clone());
+            self.changed();
+            self.record.tell(&said);
+            self.announce_end(&request);
+        }
+    }
+
+    /// Makes a request's new state durable, then known. The caller holds `changes`.
+    async fn replace(&self, request: &Request, said: Entry) -> Result<(), Refusal> {
+        let mut writes = vec![Write::Request(request.clone()), Write::Record(said.clone())];
+        writes.extend(self.outgoing(&said, Some(request), None));
+        self.store.change(writes).await?;
+        self.state().pending.put(request.clone());
+        self.changed();
+        self.record.tell(&said);
+        Ok(())
+    }
+
+    /// The pending request whose id begins like this.
+    pub(super) async fn pending_request(&self, id: &RequestId) -> Result<Request, Refusal> {
+        let found = self.state().pending.find(id).cloned();
+        match found {
+            Ok(request) if request.is_due(self.now().wall) => Err(is_over(&request)),
+            Ok(request) => Ok(request),
+            Err(NotOne::Several(count)) => Err(Refusal::several("requests", id, count)),
+            Err(NotOne::None) => match self.store.ended_requests(id).await?.as_slice() {
+                [request] => Err(is_over(request)),
+                [] => Err(no_such(id)),
+                more => Err(Refusal::several("requests", id, more.len())),
+            },
+        }
+    }
+
+    /// Refuses who may not decide on a request: its requester, by number or by name, and who is no
+    /// approver of its role.
+    fn decides<'a>(
+        policy: &'a Policy,
+        person: &Person,
+        request: &Request,
+    ) -> Result<&'a Role, Refusal> {
+        if person.uid == request.uid || person.user == request.user {
+            let text = format!(
+                "{} is your own request: somebody else has to decide on it; to take it back: \
+                 stint cancel {}",
+                request.id, request.id
+            );
+            return Err(Refusal::new(ErrorCode::Refused, text));
+        }
+        let role = policy.roles.get(&request.role);
+        let role = role.filter(|role| Self::approves(person, role)).ok_or_else(|| {
+            let who = match request.terms.approvers.as_slice() {
+                [] => "nobody is".to_owned(),
+                some => format!("{} may", some.join(", ")),
+            };
+            let text = format!("you may not decide on requests for {}: {who}", request.role);
+            Refusal::new(ErrorCode::Refused, text)
+        })?;
+        Ok(role)
+    }
+}
+
+fn not_counted(why: NoApproval, request: &Request) -> Refusal {
+    let id = &request.id;
+    let text = match why {
+        NoApproval::Over => return is_over(request),
+        NoApproval::Own => format!("{id} is your own request: somebody else has to decide on it"),
+        NoApproval::Twice => {
+            let missing = request.missing();
+            format!("you have approved {id} already; it awaits {missing} more, of other people")
+        }
+        NoApproval::OtherDigest => format!(
+            "{id} is not what was shown to you: look at it again, and approve what you then see"
+        ),
+    };
+    Refusal::new(ErrorCode::Refused, text)
+}
+
+fn is_over(request: &Request) -> Refusal {
+    let shown = request.shown();
+    let by = shown.ended_by.map_or_else(String::new, |by| format!(" (by {by})"));
+    let text = format!("the request {} is not pending: it is {}{by}", shown.id, shown.state);
+    Refusal::new(ErrorCode::Refused, text)
+}
+
+pub(super) fn no_such(id: &RequestId) -> Refusal {
+    let text = format!("no request has the id {id}; stint pending shows those that await approval");
+    Refusal::new(ErrorCode::NoSuchId, text)
+}
+
+/// Refuses a text that is empty or longer than [`TEXT_LIMIT`].
+///
+/// # Errors
+/// [`Refusal`] that says how long it may be.
+pub(super) fn check_text(what: &str, text: &str) -> Result<(), Refusal> {
+    let length = text.chars().count();
+    if text.trim().is_empty() || length > TEXT_LIMIT {
+        let text = format!("{what} needs 1 to {TEXT_LIMIT} characters, this one has {length}");
+        return Err(Refusal::new(ErrorCode::Invalid, text));
+    }
+    Ok(())
+}
