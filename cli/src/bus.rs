@@ -5,12 +5,15 @@ use std::time::Duration;
 use serde::Serialize;
 use stint_policy::text::harmless;
 use stint_proto::{BUS_NAME, ErrorCode, ExitStatus, INTERFACE, OBJECT_PATH};
+use tokio::runtime::Runtime;
 use zbus::zvariant::{DynamicDeserialize, DynamicType};
 
 use crate::failure::Failure;
 
 /// The longest wait for an answer: the daemon may have to wait for the locks of the group files.
 const LIMIT: Duration = Duration::from_secs(60);
+/// The same where a person may have to type a password: the daemon waits 120 s for it.
+const PASSWORD_LIMIT: Duration = Duration::from_secs(150);
 
 /// Calls a method of the daemon.
 ///
@@ -21,20 +24,49 @@ where
     B: Serialize + DynamicType,
     R: for<'d> DynamicDeserialize<'d>,
 {
-    let runtime = tokio::runtime::Builder::new_current_thread()
+    runtime()?.block_on(ask(method, body, LIMIT))
+}
+
+/// Calls a method for which the daemon may have to wait for a person's password.
+///
+/// # Errors
+/// As [`call`].
+pub fn call_with_password<B, R>(method: &str, body: &B) -> Result<R, Failure>
+where
+    B: Serialize + DynamicType,
+    R: for<'d> DynamicDeserialize<'d>,
+{
+    runtime()?.block_on(ask(method, body, PASSWORD_LIMIT))
+}
+
+/// What a question runs on. Drives everything in this thread.
+///
+/// # Errors
+/// When the system refuses it.
+pub fn runtime() -> Result<Runtime, Failure> {
+    tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
-        .map_err(|error| Failure::failed(format!("the system refused a runtime: {error}")))?;
-    let answer = runtime.block_on(async {
-        tokio::time::timeout(LIMIT, async {
-            let bus = zbus::Connection::system().await.map_err(|_| no_bus())?;
-            bus.call_method(Some(BUS_NAME), OBJECT_PATH, Some(INTERFACE), method, body)
-                .await
-                .map_err(|error| refused(&error))
-        })
-        .await
-        .unwrap_or_else(|_| Err(unreachable("it does not answer")))
-    })?;
+        .map_err(|error| Failure::failed(format!("the system refused a runtime: {error}")))
+}
+
+/// Calls a method of the daemon that answers within `limit`.
+///
+/// # Errors
+/// As [`call`].
+pub async fn ask<B, R>(method: &str, body: &B, limit: Duration) -> Result<R, Failure>
+where
+    B: Serialize + DynamicType,
+    R: for<'d> DynamicDeserialize<'d>,
+{
+    let answer = tokio::time::timeout(limit, async {
+        let bus = zbus::Connection::system().await.map_err(|_| no_bus())?;
+        bus.call_method(Some(BUS_NAME), OBJECT_PATH, Some(INTERFACE), method, body)
+            .await
+            .map_err(|error| refused(&error))
+    })
+    .await
+    .unwrap_or_else(|_| Err(unreachable("it does not answer")))?;
     answer.body().deserialize().map_err(|_| {
         Failure::failed(
             "stintd answered in words of another version. root: systemctl restart stintd",

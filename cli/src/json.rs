@@ -3,7 +3,9 @@
 
 use serde_json::{Value, json};
 use stint_policy::{Diagnostic, Severity};
-use stint_proto::{Alarm, Explanation, Grant, ReloadReport, RoleSummary, Status, Timestamp};
+use stint_proto::{
+    Alarm, Explanation, Grant, ReloadReport, Request, RoleSummary, Status, Timestamp,
+};
 
 fn time(time: Timestamp) -> Value {
     json!(time.to_string())
@@ -26,6 +28,8 @@ pub fn grant(grant: &Grant) -> Value {
         "ticket": grant.ticket,
         "granted_by": grant.granted_by,
         "approvals": grant.approvals,
+        "request": grant.request,
+        "reviewed_by": grant.reviewed_by,
         "services": grant.services,
         "groups": grant.groups,
     })
@@ -34,6 +38,38 @@ pub fn grant(grant: &Grant) -> Value {
 /// Grants.
 pub fn grants(grants: &[Grant]) -> Value {
     grants.iter().map(grant).collect()
+}
+
+/// A request.
+pub fn request(request: &Request) -> Value {
+    json!({
+        "id": request.id,
+        "user": request.user,
+        "uid": request.uid,
+        "role": request.role,
+        "state": request.state,
+        "duration_seconds": request.duration.seconds(),
+        "starts_at": request.starts_at.map(time),
+        "reason": request.reason,
+        "ticket": request.ticket,
+        "created_at": time(request.created_at),
+        "lapses_at": time(request.lapses_at),
+        "ended_at": request.ended_at.map(time),
+        "ended_by": request.ended_by,
+        "note": request.note,
+        "approvals": request.approvals,
+        "approvals_needed": request.approvals_needed,
+        "approvers": request.approvers,
+        "grant": request.grant,
+        "extends": request.extends,
+        "confers": request.confers,
+        "digest": request.digest,
+    })
+}
+
+/// Requests.
+pub fn requests(requests: &[Request]) -> Value {
+    requests.iter().map(request).collect()
 }
 
 /// An alarm.
@@ -47,6 +83,8 @@ pub fn status(status: &Status) -> Value {
         "host": status.host,
         "user": status.user,
         "grants": grants(&status.grants),
+        "requests": requests(&status.requests),
+        "to_decide": status.to_decide,
         "eligible": status.eligible,
         "gate_mode": status.gate_mode,
         "alarms": status.alarms.iter().map(alarm).collect::<Value>(),
@@ -65,6 +103,10 @@ pub fn role(role: &RoleSummary) -> Value {
         "max_duration_seconds": role.max_duration.seconds(),
         "default_duration_seconds": role.default_duration.seconds(),
         "approvals": role.approvals,
+        "approvers": role.approvers,
+        "break_glass": role.break_glass,
+        "reason": role.reason,
+        "ticket": role.ticket,
         "eligible": role.eligible,
     })
 }
@@ -127,5 +169,17 @@ mod tests {
         assert_eq!(document["expires_at"], "2026-11-23T14:32:00.000Z");
         assert_eq!(document["origin"], "admin");
         assert_eq!(document["uid"], 1000);
+    }
+    #[test]
+    fn a_request_has_the_fields_of_the_contract() {
+        let document = request(&crate::look::requests::tests::example());
+        let contract = "id user uid role state duration_seconds starts_at reason ticket created_at \
+                        approvals approvals_needed grant";
+        for field in contract.split(' ') {
+            assert!(document.get(field).is_some(), "{field}");
+        }
+        assert_eq!(document["created_at"], "2026-11-23T14:00:00.000Z");
+        assert_eq!(document["duration_seconds"], 1800);
+        assert_eq!((&document["state"], &document["grant"]), (&"pending".into(), &Value::Null));
     }
 }

@@ -2,6 +2,7 @@
 //! daemon only where files are its subject: PAM files, policy files.
 #![forbid(unsafe_code)]
 
+mod agent;
 mod args;
 mod bus;
 mod clock;
@@ -13,7 +14,11 @@ mod look;
 mod manual;
 mod out;
 mod pam;
+mod prompt;
+mod signals;
 mod verbs;
+mod waiting;
+mod watch;
 mod when;
 
 use std::error::Error;
@@ -30,17 +35,17 @@ fn main() -> ExitCode {
             if !failure.message.is_empty() {
                 out::warn(&failure.message);
             }
-            failure.status
+            failure.status as u8
         }),
         Err(mut error) => {
             suggest_what_is_shown(&mut error);
-            misunderstood(&error)
+            misunderstood(&error) as u8
         }
     };
-    if status == ExitStatus::Done && out::failed() {
+    if status == ExitStatus::Done as u8 && out::failed() {
         return ExitCode::from(ExitStatus::Failed as u8);
     }
-    ExitCode::from(status as u8)
+    ExitCode::from(status)
 }
 
 /// Takes verbs that the help keeps to itself out of what a mistyped one may have meant.

@@ -1,7 +1,7 @@
 //! Everything that is printed goes through here. A reader who has left (`| head`) ends nothing:
 //! what the command was doing is done to its end, in silence.
 
-use std::io::{ErrorKind, Write};
+use std::io::{ErrorKind, IsTerminal, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 static BROKEN: AtomicBool = AtomicBool::new(false);
@@ -37,4 +37,53 @@ pub fn warn(text: &str) {
 /// Whether output was lost for another reason than that its reader left.
 pub fn failed() -> bool {
     FAILED.load(Ordering::Relaxed)
+}
+
+/// Progress on standard error: on a terminal one line that is written over, elsewhere a line
+/// whenever there is something new.
+#[derive(Debug)]
+pub struct Progress {
+    rewrites: bool,
+    shown: String,
+}
+
+impl Progress {
+    /// Nothing shown yet.
+    pub fn new() -> Self {
+        Self { rewrites: std::io::stderr().is_terminal(), shown: String::new() }
+    }
+
+    /// Shows how things stand; `detail` changes all the time, and is for a terminal only.
+    pub fn show(&mut self, text: &str, detail: &str) {
+        let line = if self.rewrites { format!("{text} {detail}") } else { text.to_owned() };
+        if line == self.shown {
+            return;
+        }
+        if self.rewrites {
+            // Without wrapping: a line that has wrapped cannot be written over.
+            raw(&format!("\r\u{1b}[?7l{line}\u{1b}[K\u{1b}[?7h"));
+        } else {
+            warn(&line);
+        }
+        self.shown = line;
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        if self.rewrites && !self.shown.is_empty() {
+            raw("\r\u{1b}[K");
+        }
+    }
+}
+
+/// Asks on the terminal, the cursor staying behind the question.
+pub fn ask(question: &str) {
+    raw(question);
+}
+
+/// Nobody could be told that this failed.
+fn raw(text: &str) {
+    let mut stream = std::io::stderr().lock();
+    let _ = write!(stream, "{text}").and_then(|()| stream.flush());
 }

@@ -65,7 +65,24 @@ fn root_verbs_are_roots() {
 fn a_daemon_that_is_away_is_status_69() {
     let message = "stint: stintd cannot be reached: the system bus does not answer. \
                    root: systemctl status stintd\n";
-    for arguments in [&[][..], &["status"], &["roles", "--json"], &["list"], &["explain", "su"]] {
+    for arguments in [
+        &[][..],
+        &["status"],
+        &["roles", "--json"],
+        &["list"],
+        &["explain", "su"],
+        &["request", "admin", "--reason", "x"],
+        &["request", "admin", "--reason", "x", "--ticket", "INC-1", "--wait"],
+        &["wait", "7kq2"],
+        &["cancel", "7kq2"],
+        &["run", "admin", "--", "true"],
+        &["extend", "g4t9", "--for", "15m"],
+        &["drop"],
+        &["pending", "--json"],
+        &["approve", "7kq2", "--yes"],
+        &["deny", "7kq2", "--reason", "x"],
+        &["review", "g4t9", "--note", "x"],
+    ] {
         refuses(&as_nobody(arguments), 69, message);
     }
 }

@@ -57,13 +57,16 @@ pub fn services(all: &[Standing], terms: Option<&Terms>) -> Vec<Finding> {
 
 fn mismatch(standing: &Standing, terms: Option<&Terms>) -> Finding {
     let name = &standing.service;
-    let modes =
-        standing.block.as_ref().zip(terms).filter(|(found, terms)| found.mode != terms.mode);
-    let text = match modes {
-        Some((found, terms)) => {
+    let text = match standing.block.as_ref().zip(terms) {
+        Some((found, terms)) if found.mode != terms.mode => {
             format!("{name}: the PAM file says {}, the policy {}.", found.mode, terms.mode)
         }
-        None => format!("{name}: who is exempt in the PAM file is not who is in the policy."),
+        Some((found, terms)) if found.prompt != terms.prompt => {
+            let (file, policy) =
+                if found.prompt { ("prompts", "does not") } else { ("does not prompt", "does") };
+            format!("{name}: the PAM file {file}, the policy {policy}.")
+        }
+        _ => format!("{name}: who is exempt in the PAM file is not who is in the policy."),
     };
     Finding::new(Rank::Wrong, text, format!("stint gate on {name}"))
 }
@@ -121,7 +124,7 @@ mod tests {
     use crate::pam::{block, fixtures};
 
     fn terms(mode: GateMode) -> Terms {
-        Terms { mode, exempt: Vec::new() }
+        Terms { mode, prompt: false, exempt: Vec::new() }
     }
 
     fn at(text: &str) -> Standing {
@@ -172,7 +175,7 @@ mod tests {
     fn finds_what_the_policy_says_otherwise() {
         let found = services(&[gated(GateMode::Observe)], Some(&terms(GateMode::Enforce)));
         assert_eq!(found[0].text, "sudo: the PAM file says observe, the policy enforce.");
-        let exempt = Terms { mode: GateMode::Enforce, exempt: vec!["%ops".parse().unwrap()] };
+        let exempt = Terms { exempt: vec!["%ops".parse().unwrap()], ..terms(GateMode::Enforce) };
         let found = services(&[gated(GateMode::Enforce)], Some(&exempt));
         assert_eq!(found[0].mend, "stint gate on sudo");
     }

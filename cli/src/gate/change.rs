@@ -179,7 +179,7 @@ fn plan_one(
         block::put_in(&text, service, terms, files).map_err(|error| refuse(cannot(&error)))
     };
     // Whether a denial would hold is judged as if it were one, whatever the mode is.
-    let strict = put(&Terms { mode: GateMode::Enforce, exempt: terms.exempt.clone() })?;
+    let strict = put(&Terms { mode: GateMode::Enforce, ..terms.clone() })?;
     if let Some(leak) = judge(service, &strict, files).leak {
         // Where it is in the file that can be looked at, not in the one that is not written.
         let leak = now.leak.filter(|now| matches!(now, Leak::Broken(_))).unwrap_or(leak);

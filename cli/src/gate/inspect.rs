@@ -46,7 +46,9 @@ impl Standing {
     pub fn differs(&self, terms: &Terms) -> bool {
         self.block.as_ref().is_some_and(|found| {
             let exempt: Vec<_> = terms.exempt.iter().map(ToString::to_string).collect();
-            found.mode != terms.mode || found.exempt != exempt
+            // A gate that only observes asks nobody.
+            let prompt = terms.prompt && terms.mode == GateMode::Enforce;
+            found.mode != terms.mode || found.prompt != prompt || found.exempt != exempt
         })
     }
 }

@@ -17,7 +17,7 @@ use crate::pam::block::Terms;
 /// When the policy cannot be read or has errors: the gate is never put in on a guess.
 pub fn terms_of_policy() -> Result<Terms, Failure> {
     let Policy { gate, .. } = policy_of_files()?.policy;
-    Ok(Terms { mode: gate.mode, exempt: gate.exempt })
+    Ok(Terms { mode: gate.mode, prompt: gate.prompt, exempt: gate.exempt })
 }
 
 /// The policy in the files of this host.

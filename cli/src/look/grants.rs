@@ -19,7 +19,12 @@ pub struct Here {
 impl Here {
     /// The system's clock and zone.
     pub fn system() -> Self {
-        Self { now: crate::clock::wall(), zone: TimeZone::system() }
+        // TZ may name a zone that is none; where nothing says which, clocks show UTC.
+        let unset = || std::env::var_os("TZ").is_none();
+        let zone = TimeZone::try_system();
+        let zone =
+            zone.unwrap_or_else(|_| if unset() { TimeZone::UTC } else { TimeZone::unknown() });
+        Self { now: crate::clock::wall(), zone }
     }
 
     /// A time as the clock shows it.
@@ -36,7 +41,8 @@ pub fn opens(services: &[ServiceName], groups: &[GroupName]) -> String {
     doors.chain(groups.iter().map(|name| format!("group {name}"))).collect::<Vec<_>>().join(", ")
 }
 
-fn left(grant: &Grant, here: &Here) -> String {
+/// What is left of it, or when it starts.
+pub fn left(grant: &Grant, here: &Here) -> String {
     match grant.state {
         GrantState::Scheduled => {
             format!("starts in {}", length(grant.starts_at.micros_since(here.now)))
@@ -46,7 +52,8 @@ fn left(grant: &Grant, here: &Here) -> String {
     }
 }
 
-fn given_by(grant: &Grant) -> String {
+/// Who gave it.
+pub fn given_by(grant: &Grant) -> String {
     if grant.origin == Origin::Policy {
         return "(policy)".to_owned();
     }
@@ -110,12 +117,23 @@ pub fn roles(roles: &[RoleSummary]) -> String {
                 opens(&role.services, &role.groups),
                 role.default_duration.to_string(),
                 role.max_duration.to_string(),
+                approvals(role),
                 if role.eligible { "yes" } else { "no" }.to_owned(),
                 role.description.clone(),
             ]
         })
         .collect();
-    table(&["ROLE", "OPENS", "USUALLY", "AT MOST", "FOR YOU", "DESCRIPTION"], &rows)
+    let headings = ["ROLE", "OPENS", "USUALLY", "AT MOST", "APPROVALS", "FOR YOU", "DESCRIPTION"];
+    table(&headings, &rows)
+}
+
+/// `1 of bob, %leads`.
+fn approvals(role: &RoleSummary) -> String {
+    match (role.break_glass, role.approvals) {
+        (true, _) => "none, reviewed later".to_owned(),
+        (false, 0) => "none".to_owned(),
+        (false, number) => format!("{number} of {}", role.approvers.join(", ")),
+    }
 }
 
 /// What was granted, in a sentence or two.
@@ -164,6 +182,8 @@ pub mod tests {
             ticket: None,
             granted_by: "root".into(),
             approvals: Vec::new(),
+            request: None,
+            reviewed_by: None,
             services: vec!["sudo".parse().unwrap(), "sudo-i".parse().unwrap()],
             groups: Vec::new(),
         }
@@ -183,6 +203,31 @@ pub mod tests {
             "admin for alice until 14:32 (g4t9)\n\
              Shells that alice has open keep their old groups: log in again."
         );
+    }
+
+    #[test]
+    fn a_role_says_who_approves_it() {
+        let hour = stint_proto::Length::from_seconds(3600).unwrap();
+        let mut role = RoleSummary {
+            name: "admin".parse().unwrap(),
+            description: String::new(),
+            services: Vec::new(),
+            groups: Vec::new(),
+            sudo: Vec::new(),
+            max_duration: hour,
+            default_duration: hour,
+            approvals: 2,
+            approvers: vec!["bob".into(), "%leads".into()],
+            break_glass: false,
+            reason: true,
+            ticket: None,
+            eligible: true,
+        };
+        assert_eq!(approvals(&role), "2 of bob, %leads");
+        role.approvals = 0;
+        assert_eq!(approvals(&role), "none");
+        role.break_glass = true;
+        assert_eq!(approvals(&role), "none, reviewed later");
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! How things look on a terminal: tables, times, colours. Fetches nothing, prints nothing.
 
 pub mod grants;
+pub mod replayed;
+pub mod requests;
 pub mod table;
 pub mod times;
 

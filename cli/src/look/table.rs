@@ -7,18 +7,30 @@ use super::{HEAD, styled};
 
 /// A table; every cell is made harmless first.
 pub fn table(headings: &[&str], rows: &[Vec<String>]) -> String {
+    let lines = lines(Some(headings), rows);
+    let mut lines = lines.iter().map(String::as_str);
+    let heading = lines.next().map(|line| styled(HEAD, line)).unwrap_or_default();
+    [heading].into_iter().chain(lines.map(str::to_owned)).collect::<Vec<_>>().join("\n")
+}
+
+/// The same without headings.
+pub fn plain(rows: &[Vec<String>]) -> String {
+    lines(None, rows).join("\n")
+}
+
+fn lines(headings: Option<&[&str]>, rows: &[Vec<String>]) -> Vec<String> {
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
-    table.set_header(Row::from(headings.to_vec()));
+    if let Some(headings) = headings {
+        table.set_header(Row::from(headings.to_vec()));
+    }
     for row in rows {
         table.add_row(row.iter().map(|cell| harmless(cell)).collect::<Vec<_>>());
     }
     for column in table.column_iter_mut() {
         column.set_padding((0, 2));
     }
-    let mut lines = table.lines().map(|line| format!("  {}", line.trim_end()));
-    let heading = lines.next().map(|line| styled(HEAD, &line)).unwrap_or_default();
-    [heading].into_iter().chain(lines).collect::<Vec<_>>().join("\n")
+    table.lines().map(|line| format!("  {}", line.trim_end())).collect()
 }
 
 #[cfg(test)]

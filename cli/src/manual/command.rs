@@ -17,7 +17,8 @@ pub fn page() -> String {
         "stint asks stintd(8), which holds every grant of this host, and shows what it says. \
          Without a verb it shows what you hold. Verbs marked (root) are root's. Every id may be \
          cut short as long as only one begins like it. Durations are written 90s, 30m, 1h30m or \
-         2d; times 14:30, +30m, \"2026-12-01 09:00\" (both by the local clock) or in RFC 3339.",
+         2d; times 14:30, +30m, \"2026-12-01 09:00\" (both by the local clock, or by that of a zone that is named behind: 14:30 \
+         Europe/Berlin) or in RFC 3339.",
     );
     page.heading("VERBS");
     let mut command = Cli::command();
@@ -31,9 +32,14 @@ pub fn page() -> String {
             "2",
             "The command was not understood, or named somebody or something that does not exist.",
         ),
-        ("3", "Refused, by policy or because of who asks."),
-        ("5", "No grant has this id, or more than one begins like it."),
+        ("3", "Refused, by policy, because of who asks, or because an approver said no."),
+        ("4", "The request was still pending when the wait ended."),
+        ("5", "No grant or request has this id, or more than one begins like it."),
         ("69", "stintd cannot be reached."),
+        (
+            "126, 127",
+            "Of stint run: the command cannot be run, there is no such command. Otherwise the command's own status is passed on.",
+        ),
     ] {
         page.term(status, meaning);
     }
@@ -44,6 +50,14 @@ pub fn page() -> String {
     );
     page.heading("FILES");
     page.term("/etc/stint/policy.toml, /etc/stint/policy.d/*.toml", "The policy: stint-policy(5).");
+    page.term(
+        "/usr/libexec/stint/stint-run",
+        "Gives the command of stint run the groups of a role.",
+    );
+    page.term(
+        "/usr/bin/pkttyagent",
+        "Asks for the password of whoever approves or denies, if polkit wants it.",
+    );
     page.term("/var/lib/stint/gate/", "PAM files as they were before stint gate on.");
     page.finish("stintd(8), pam_stint(8), stint-policy(5), sudo(8), pam.conf(5)")
 }

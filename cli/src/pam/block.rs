@@ -16,6 +16,8 @@ pub const END: &str = "# stint gate: end";
 pub struct Terms {
     /// Whether it denies.
     pub mode: GateMode,
+    /// Whether it asks at a terminal what for.
+    pub prompt: bool,
     /// Who passes whatever it says.
     pub exempt: Vec<Principal>,
 }
@@ -25,6 +27,8 @@ pub struct Terms {
 pub struct Found {
     /// Whether it denies.
     pub mode: GateMode,
+    /// Whether it asks at a terminal what for.
+    pub prompt: bool,
     /// Who passes: `alice`, `%ops`.
     pub exempt: Vec<String>,
     /// The lines of the account block, from 1, both ends included.
@@ -56,6 +60,7 @@ fn account_lines(service: &str, terms: &Terms) -> Vec<String> {
         format!("account [success={over} default=ignore] pam_succeed_if.so quiet{by_invoker} {who}")
     });
     let asks = match terms.mode {
+        GateMode::Enforce if terms.prompt => format!("account requisite {MODULE_FILE} prompt"),
         GateMode::Enforce => format!("account requisite {MODULE_FILE}"),
         // Whatever it answers, they are let in: so it must not tell them that they are not.
         GateMode::Observe => format!("account optional {MODULE_FILE} quiet"),
@@ -158,8 +163,9 @@ pub fn find(text: &str) -> Option<Found> {
         Some("optional") => GateMode::Observe,
         _ => GateMode::Enforce,
     };
+    let prompt = words.any(|word| word == "prompt");
     let exempt = (block.0..asks.first).filter_map(|number| exempted(line(number))).collect();
-    Some(Found { mode, exempt, lines: (block.0 + 1, block.1 + 1) })
+    Some(Found { mode, prompt, exempt, lines: (block.0 + 1, block.1 + 1) })
 }
 
 fn exempted(line: &str) -> Option<String> {

@@ -25,11 +25,20 @@ pub fn run(what: PolicyVerb) -> Outcome {
             out::json(&language::schema());
             Ok(ExitStatus::Done)
         }
-        PolicyVerb::Simulate { file, user, groups, role, at, host, json } => {
+        PolicyVerb::Simulate { file, user, groups, role, at, host, replay, since, json } => {
             let here = Here::system();
-            let at = super::time(at.as_deref(), &here)?.unwrap_or(here.now);
             let host = host.unwrap_or_else(host_name);
             let loaded = parse(&read(&[file])?, &host, None).map_err(|errors| wrong(&errors))?;
+            let (Some(user), Some(role), false) = (user, role, replay) else {
+                return super::replay::run(
+                    &loaded.policy,
+                    &host,
+                    since.as_deref(),
+                    &here,
+                    json.json,
+                );
+            };
+            let at = super::time(at.as_deref(), &here)?.unwrap_or(here.now);
             let groups: BTreeSet<GroupName> = groups.into_iter().collect();
             let found = simulate(&loaded.policy, &host, &user, &groups, &role, at);
             let head = if found.may_request {

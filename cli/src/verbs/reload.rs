@@ -37,8 +37,8 @@ pub fn run(args: Json) -> Outcome {
     if !differing.is_empty() {
         let names = differing.join(" ");
         let text = format!(
-            "The PAM files say something else about gate.mode or gate.exempt. To bring it in:  \
-             stint gate on {names}"
+            "The PAM files say something else about gate.mode, gate.prompt or gate.exempt. To \
+             bring it in:  stint gate on {names}"
         );
         out::print(&styled(ODD, &text));
     }

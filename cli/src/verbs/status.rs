@@ -6,6 +6,7 @@ use stint_proto::{ExitStatus, Status};
 use crate::args::Json;
 use crate::failure::Outcome;
 use crate::look::grants::{Here, held, lines};
+use crate::look::requests::{asked, to_decide};
 use crate::look::{BAD, HEAD, ODD, styled};
 use crate::{bus, json, out};
 
@@ -29,10 +30,17 @@ fn text(status: &Status, here: &Here) -> String {
         text.push(styled(HEAD, &format!("You hold on {host}")));
         text.push(held(&status.grants, here));
     }
+    if !status.requests.is_empty() {
+        text.push(styled(HEAD, "You asked for"));
+        text.push(asked(&status.requests, here));
+    }
     if !status.eligible.is_empty() {
         let roles: Vec<_> = status.eligible.iter().map(ToString::to_string).collect();
         let roles = roles.join(", ");
-        text.push(format!("You may be granted  {roles}       stint roles"));
+        text.push(format!("{}  {roles}       stint roles", styled(HEAD, "You may ask for")));
+    }
+    if status.to_decide > 0 {
+        text.push(to_decide(status.to_decide));
     }
     if status.gate_mode == "observe" {
         text.push(styled(ODD, "The gate only observes: nobody is denied."));
@@ -68,6 +76,8 @@ mod tests {
             host: "web-1".into(),
             user: Some("alice".parse().unwrap()),
             grants: Vec::new(),
+            requests: Vec::new(),
+            to_decide: 0,
             eligible: vec!["admin".parse().unwrap(), "containers".parse().unwrap()],
             gate_mode: "enforce".into(),
             alarms: Vec::new(),
@@ -75,16 +85,21 @@ mod tests {
         };
         assert_eq!(
             shown(&status),
-            "You hold nothing on web-1.\nYou may be granted  admin, containers       stint roles"
+            "You hold nothing on web-1.\nYou may ask for  admin, containers       stint roles"
         );
         status.grants = vec![example()];
         status.eligible.clear();
+        status.requests = vec![crate::look::requests::tests::example()];
+        status.to_decide = 2;
         status.policy_problem = Some("/etc/stint/policy.toml:1:1: x".into());
         assert_eq!(
             shown(&status),
             "You hold on web-1\n  \
                ROLE   OPENS  LEFT    ENDS   APPROVED BY  GRANT\n  \
                admin  sudo   28 min  14:32  root         g4t9\n\
+             You asked for\n  \
+               db-restore  1 of 2 approvals, erin or %leads to go, 4 min ago  7kq2\n\
+             2 requests await your word   stint pending\n\
              The policy on disk was refused; the one before is in force:\n\
              /etc/stint/policy.toml:1:1: x"
         );

@@ -34,7 +34,7 @@ impl Host {
     }
 
     fn on(&self, service: &str, mode: GateMode) -> Result<Vec<Change>, Failure> {
-        let terms = Terms { mode, exempt: vec!["%ops".parse().unwrap()] };
+        let terms = Terms { mode, prompt: false, exempt: vec!["%ops".parse().unwrap()] };
         plan_on(&self.places, &[service.parse().unwrap()], &terms)
     }
 

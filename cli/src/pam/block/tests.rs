@@ -6,7 +6,11 @@ use super::*;
 use crate::pam::{fixtures, stack};
 
 fn terms(mode: GateMode, exempt: &[&str]) -> Terms {
-    Terms { mode, exempt: exempt.iter().map(|entry| entry.parse().unwrap()).collect() }
+    Terms {
+        mode,
+        prompt: false,
+        exempt: exempt.iter().map(|entry| entry.parse().unwrap()).collect(),
+    }
 }
 
 const SYSTEMS: [&str; 3] = ["debian12", "debian13", "fedora"];

@@ -1,15 +1,21 @@
 //! What can be typed: the one definition behind the help, the man page and the completions.
 
+mod asking;
+mod deciding;
+
 use clap::{Args, Parser, Subcommand};
 use stint_proto::{GrantId, GroupName, Length, RoleName, ServiceName, UserName};
+
+pub use asking::{Asking, CancelArgs, DropArgs, ExtendArgs, RequestArgs, RunArgs, WaitArgs};
+pub use deciding::{ApproveArgs, DenyArgs, ReviewArgs};
 
 /// Privilege for a while: who holds what, until when, and why
 #[derive(Debug, Parser)]
 #[command(
     name = "stint",
     version,
-    after_help = "Exit status: 0 done, 1 failed, 2 usage, 3 refused, 5 no such id, \
-                  69 the daemon cannot be reached.",
+    after_help = "Exit status: 0 done, 1 failed, 2 usage, 3 refused, \
+                  4 still pending when the wait ended, 5 no such id, 69 the daemon cannot be reached.",
     disable_help_subcommand = true
 )]
 pub struct Cli {
@@ -21,10 +27,59 @@ pub struct Cli {
 /// The verbs.
 #[derive(Debug, Subcommand)]
 pub enum Verb {
-    /// What you hold, until when, and what you may be granted
+    /// What you hold, until when, what you asked for, and what you may ask for
     Status(Json),
     /// The roles of this host: what each opens, for how long, and whether it is for you
     Roles(Json),
+    /// Ask for a role
+    #[command(
+        after_help = "Examples:\n  stint request admin --for 30m --reason \"disk full on web-1\"\n  \
+                      stint request admin --at \"2026-12-01 09:00\" --for 2h --reason \"change window\" --ticket CHG-4711\n  \
+                      stint request admin --reason \"disk full on web-1\" --wait\n\n\
+                      A reason or a ticket that the role needs is asked for on a terminal. Exit \
+                      status: 0 granted, or, without --wait, made and pending; 3 refused, denied or \
+                      gone; 4 still pending when the wait ended."
+    )]
+    Request(RequestArgs),
+    /// Wait until a request is decided
+    #[command(after_help = "Examples:\n  stint wait 7kq2\n  stint wait 7kq2 --timeout 10m\n\n\
+                      Ctrl-C ends the wait and leaves the request as it is. Exit status: 0 granted, \
+                      3 denied or gone, 4 still pending when the wait ended.")]
+    Wait(WaitArgs),
+    /// Take a request back
+    #[command(after_help = "Example:\n  stint cancel 7kq2")]
+    Cancel(CancelArgs),
+    /// Run a command with a role, and give the role back when it ends
+    #[command(after_help = "Examples:\n  stint run containers -- docker ps\n  \
+                      stint run admin --for 10m --reason \"restart nginx\" -- sudo systemctl restart nginx\n\n\
+                      A running grant of the role is used and left as it is; without one the role is \
+                      requested, and approvals are waited for. The command alone has the groups of the \
+                      role. stint passes on its exit status, or dies of the signal that it died of; 127 \
+                      if it is not found, 126 if it cannot be run. SIGTERM and SIGHUP go on to the \
+                      command. If stint itself is killed, the grant stays until its end: stint drop.")]
+    Run(RunArgs),
+    /// Move the end of a grant that you hold
+    #[command(after_help = "Example:\n  stint extend g4t9 --for 15m\n\n\
+                      Where the role needs approvals, it is a request that awaits them; the grant runs \
+                      on to its present end meanwhile.")]
+    Extend(ExtendArgs),
+    /// Give back a grant that you hold
+    #[command(after_help = "Examples:\n  stint drop\n  stint drop g4t9")]
+    Drop(DropArgs),
+    /// The requests that await your word
+    Pending(Json),
+    /// Say yes to a request, after a look at all that it confers
+    #[command(
+        after_help = "Examples:\n  stint approve 7kq2\n  stint approve 7kq2 --note \"until the disk is clean\" --yes\n\n\
+                      What is approved is exactly what is shown. Without a terminal --yes is needed."
+    )]
+    Approve(ApproveArgs),
+    /// Say no to a request
+    #[command(after_help = "Example:\n  stint deny 7kq2 --reason \"wait for the change window\"")]
+    Deny(DenyArgs),
+    /// Mark the use of a break-glass role as reviewed
+    #[command(after_help = "Example:\n  stint review g4t9 --note \"as the incident report says\"")]
+    Review(ReviewArgs),
     /// Why the gate would let somebody in, or would not
     #[command(
         after_help = "Examples:\n  stint explain\n  stint explain su --user alice --at 14:30"
@@ -42,6 +97,8 @@ pub enum Verb {
     Revoke(RevokeArgs),
     /// Grants that are held or scheduled; root sees everybody's
     List(ListArgs),
+    /// Requests and grants, live, full screen; approve and deny them there
+    Watch,
     /// Read the policy again and put it in force (root)
     Reload(Json),
     /// Which PAM services are gated; put the gate into one, or take it out (root)
@@ -210,28 +267,37 @@ pub enum PolicyVerb {
         #[command(flatten)]
         json: Json,
     },
-    /// Say what would come of a request
+    /// Say what would come of a request, or of those of the past
     #[command(
-        after_help = "Example:\n  stint policy simulate ./policy.toml --user alice --groups engineers --role admin --at 14:30"
+        after_help = "Examples:\n  stint policy simulate ./policy.toml --user alice --groups engineers --role admin --at 14:30\n  \
+                      stint policy simulate ./policy.toml --replay --since 30d\n\n\
+                      --replay takes the requests of this host from stintd; root and readers of the \
+                      record may have them."
     )]
     Simulate {
         /// The file, or a folder whose *.toml is meant
         file: std::path::PathBuf,
         /// Who asks
-        #[arg(long)]
-        user: UserName,
+        #[arg(long, required_unless_present = "replay")]
+        user: Option<UserName>,
         /// The groups of that user
         #[arg(long, value_delimiter = ',')]
         groups: Vec<GroupName>,
         /// For what
-        #[arg(long)]
-        role: RoleName,
+        #[arg(long, required_unless_present = "replay")]
+        role: Option<RoleName>,
         /// When: 14:30, +30m, "2026-12-01 09:00" or RFC 3339; now if absent
         #[arg(long, value_name = "TIME")]
         at: Option<String>,
         /// On which host; this one if absent
         #[arg(long)]
         host: Option<String>,
+        /// What would have come of the requests of the past
+        #[arg(long, conflicts_with_all = ["user", "groups", "role", "at"])]
+        replay: bool,
+        /// Of those since then: 30d (ago), 2026-11-01, "2026-11-01 09:00" or RFC 3339; all if absent
+        #[arg(long, value_name = "TIME", requires = "replay", conflicts_with_all = ["user", "groups", "role", "at"])]
+        since: Option<String>,
         /// How it is printed
         #[command(flatten)]
         json: Json,
