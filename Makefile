@@ -13,9 +13,11 @@ MODULE_DIR ?= $(patsubst %/,%,$(dir $(firstword $(wildcard \
 	/usr/lib/security/pam_unix.so /lib/security/pam_unix.so))))
 DESTDIR ?=
 
-# The module is built apart from the rest: built together they would share the features of their
-# dependencies, and the module would carry an async runtime into every sudo.
+# The module and stint-run are built apart from the rest: built together they would share the
+# features of their dependencies, and carry an async runtime into every sudo and into a setuid
+# program.
 MODULE := --package stint-pam
+RUN := --package stint-run
 REST := --workspace --exclude stint-pam
 
 # The package that was built last.
@@ -27,9 +29,10 @@ DEB = $$(cat $(TARGET)/debian/newest)
 
 all: build ## build the programs (the same as: make build)
 
-build: ## build stint, stintd and pam_stint.so in release mode
+build: ## build stint, stintd, stint-run and pam_stint.so in release mode
 	tests/prepare.sh build
 	cargo build --release --locked $(MODULE)
+	cargo build --release --locked $(RUN)
 	cargo build --release --locked --package stintd --package stint
 
 deb: ## build the Debian package
@@ -83,6 +86,7 @@ install: build ## install from source, below DESTDIR (as root; on Debian rather 
 	test -n "$(MODULE_DIR)" || { echo "no folder of PAM modules found: give MODULE_DIR=..."; exit 1; }
 	packaging/stage.sh "$(DESTDIR)/" "$(RELEASE)" "$(MODULE_DIR)"
 	if [ -z "$(DESTDIR)" ] && [ -d /run/systemd/system ]; then \
+		systemd-sysusers stint.conf; \
 		systemd-tmpfiles --create stint.conf; \
 		journalctl --update-catalog; \
 		systemctl daemon-reload; \

@@ -9,9 +9,9 @@ stint_target() {
     esac
 }
 
-# Builds the three programs and says where they are. The module is built by itself: built together
-# with the daemon it would get the daemon's features of the crates that they share, and be twice as
-# big. With STINT_BUILT set, what lies in that folder is taken instead.
+# Builds the programs and says where they are. The module and stint-run are built by themselves:
+# built together with the daemon they would get the daemon's features of the crates that they share,
+# and be twice as big. With STINT_BUILT set, what lies in that folder is taken instead.
 stint_build() {
     if [ -n "${STINT_BUILT:-}" ]; then
         echo "$STINT_BUILT"
@@ -24,6 +24,7 @@ stint_build() {
         RUSTFLAGS="$RUSTFLAGS --remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}=cargo"
         export RUSTFLAGS CARGO_TARGET_DIR="$1"
         cargo build --release --locked --package stint-pam
+        cargo build --release --locked --package stint-run
         cargo build --release --locked --package stintd --package stint
     ) >&2
     echo "$1/release"
@@ -46,10 +47,10 @@ stint_epoch() {
 
 # The crates of others that are linked into the programs, each with its licence, into this file.
 stint_crates() {
-    (cd "$top" && cargo tree --package stintd --package stint --package stint-pam --locked \
+    (cd "$top" && cargo tree --package stintd --package stint --package stint-pam --package stint-run --locked \
         --edges normal,no-proc-macro --prefix none --no-dedupe --format '{p} ({l})') >"$1.all"
     {
-        echo "Crates linked into stint, stintd and pam_stint.so, and their licences:"
+        echo "Crates linked into stint, stintd, stint-run and pam_stint.so, and their licences:"
         echo
         sed -e '/ (\//d' -e '/^$/d' "$1.all" | LC_ALL=C sort -u
     } >"$1"

@@ -34,10 +34,15 @@ find "$root" -exec touch --no-dereference --date="@$SOURCE_DATE_EPOCH" {} +
     echo '%defattr(-,root,root)'
     echo '%dir /etc/stint'
     echo '%dir /etc/stint/policy.d'
+    echo '%dir /etc/stint/hooks.d'
+    echo '%dir /usr/libexec/stint'
     echo '%dir /usr/share/doc/stint'
+    echo '%dir /usr/share/doc/stint/examples'
+    echo '%dir /usr/share/doc/stint/examples/hooks'
     echo '%dir /usr/share/licenses/stint'
     (cd "$root" && find . -type f -printf '/%P\n' | LC_ALL=C sort) |
         sed -e 's|^/etc/stint/policy.toml$|%config(noreplace) &|' \
+            -e 's|^/usr/libexec/stint/stint-run$|%attr(4755,root,root) &|' \
             -e 's|^/usr/share/man/|%doc &|' -e 's|^/usr/share/doc/|%doc &|' \
             -e 's|^/usr/share/licenses/|%license &|'
 } >"$work/files"
