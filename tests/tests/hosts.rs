@@ -10,6 +10,10 @@
     reason = "tests report by panicking"
 )]
 
+#[path = "hosts/approvals.rs"]
+mod approvals;
+#[path = "hosts/break_glass.rs"]
+mod break_glass;
 #[path = "hosts/bus.rs"]
 mod bus;
 #[path = "hosts/bus_away.rs"]
@@ -20,6 +24,8 @@ mod cli;
 mod clocks;
 #[path = "hosts/common.rs"]
 mod common;
+#[path = "hosts/deciding.rs"]
+mod deciding;
 #[path = "hosts/doctor.rs"]
 mod doctor;
 #[path = "hosts/doors.rs"]
@@ -34,10 +40,14 @@ mod gate;
 mod gate_people;
 #[path = "hosts/gate_ways.rs"]
 mod gate_ways;
+#[path = "hosts/ground.rs"]
+mod ground;
 #[path = "hosts/groups.rs"]
 mod groups;
 #[path = "hosts/harness.rs"]
 mod harness;
+#[path = "hosts/hooks.rs"]
+mod hooks;
 #[path = "hosts/log.rs"]
 mod log;
 #[path = "hosts/module.rs"]
@@ -46,6 +56,8 @@ mod module;
 mod module_floods;
 #[path = "hosts/module_traces.rs"]
 mod module_traces;
+#[path = "hosts/notices.rs"]
+mod notices;
 #[path = "hosts/output.rs"]
 mod output;
 #[path = "hosts/package.rs"]
@@ -54,9 +66,17 @@ mod package;
 mod parley;
 #[path = "hosts/policy.rs"]
 mod policy;
+#[path = "hosts/prompt.rs"]
+mod prompt;
 #[path = "hosts/record.rs"]
 mod record;
+#[path = "hosts/requests.rs"]
+mod requests;
+#[path = "hosts/run.rs"]
+mod run;
 #[path = "hosts/state.rs"]
 mod state;
 #[path = "hosts/sudo_rule.rs"]
 mod sudo_rule;
+#[path = "hosts/workflow.rs"]
+mod workflow;

@@ -8,11 +8,8 @@ use stint_tests::{Host, HostBuilder, Output, Shell, Suite, eventually};
 /// How long something is waited for that comes by itself: generous, for a machine that is busy.
 pub const SOON: Duration = Duration::from_secs(60);
 
-/// What alice is told at a gate that no grant opens, where `admin` is the first role that would.
-pub const DENIED: &str = "\
-stint: sudo on web-1 needs a grant, and you hold none that opens it.
-stint: have an administrator type:  stint grant alice admin --for 30m --reason \"what for\"
-";
+/// What alice is told at a gate that no grant opens, where she may ask for nothing that would.
+pub const DENIED: &str = "stint: no role in the policy of web-1 would open sudo for you.\n";
 
 /// A standing rule, so that the gate alone stands between alice and root.
 const STANDING: &str = "alice ALL=(ALL:ALL) NOPASSWD: ALL\n";

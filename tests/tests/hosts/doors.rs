@@ -55,12 +55,9 @@ pub fn doors(suite: Suite) -> Vec<Door> {
     doors
 }
 
-/// What somebody is told who holds nothing.
-pub fn denied(service: &str, user: &str, role: &str) -> String {
-    format!(
-        "stint: {service} on web-1 needs a grant, and you hold none that opens it.\n\
-         stint: have an administrator type:  stint grant {user} {role} --for 30m --reason \"what for\"\n"
-    )
+/// What somebody is told who holds nothing, and is eligible for nothing that opens this door.
+pub fn denied(service: &str) -> String {
+    format!("stint: no role in the policy of web-1 would open {service} for you.\n")
 }
 
 /// What everybody is told while stintd is away.

@@ -17,10 +17,10 @@ open(my $seen, '>>', "$path.seen") or die "$path.seen: $!";
 if ($uid) { $( = $uid; $) = "$uid $uid"; $< = $uid; $> = $uid; }
 listen($listener, 100) or die "listen: $!";
 
-# The answer of org.stint.Stint1.Check, (verdict, lines): ("allow", []).
+# The answer of org.stint.Stint1.Check, (verdict, lines, offers): ("allow", [], []).
 my $greeting = 'OK ' . '0' x 32 . "\r\n";
-my $body = pack('V', 5) . "allow\0\0\0" . pack('V', 0);
-my $fields = pack('C C a C V', 5, 1, 'u', 0, 1) . pack('C C a C C a3 C', 8, 1, 'g', 0, 3, 'sas', 0);
+my $body = pack('V', 5) . "allow\0\0\0" . pack('V', 0) . pack('V', 0) . "\0" x 4;
+my $fields = pack('C C a C V', 5, 1, 'u', 0, 1) . pack('C C a C C a9 C', 8, 1, 'g', 0, 9, 'sasa(sbb)', 0);
 my $answer = pack('a C C C V V V', 'l', 2, 0, 1, length $body, 1, length $fields) . $fields;
 $answer .= "\0" x (-length($answer) % 8) . $body;
 

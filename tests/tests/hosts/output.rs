@@ -21,8 +21,8 @@ fn assert_time(value: &Value) {
     assert_eq!(shape, "0000-00-00T00:00:00.000Z", "{text}");
 }
 
-const GRANT: &str = "approvals end_reason ended_at expires_at granted_by groups id origin reason role \
-                     services starts_at state ticket uid user";
+const GRANT: &str = "approvals end_reason ended_at expires_at granted_by groups id origin reason \
+                     request reviewed_by role services starts_at state ticket uid user";
 
 #[test]
 fn json_is_one_document_with_the_contracts_names_and_utc_times() {
@@ -51,11 +51,14 @@ fn json_is_one_document_with_the_contracts_names_and_utc_times() {
     }
     assert_eq!(ask("stint list --json"), Value::Array(vec![given.clone()]));
     let status = document(&host.as_user("alice", "stint status --json").stdout);
-    assert_eq!(fields(&status), "alarms eligible gate_mode grants host policy_problem user");
+    assert_eq!(
+        fields(&status),
+        "alarms eligible gate_mode grants host policy_problem requests to_decide user"
+    );
     assert_eq!((&status["grants"][0], &status["user"]), (&given, &Value::from("alice")));
     let role = &ask("stint roles --json")[0];
-    let wanted = "approvals default_duration_seconds description eligible groups \
-                  max_duration_seconds name services sudo";
+    let wanted = "approvals approvers break_glass default_duration_seconds description eligible \
+                  groups max_duration_seconds name reason services sudo ticket";
     assert_eq!(fields(role), wanted);
     assert_eq!((&role["max_duration_seconds"], &role["eligible"]), (&14_400.into(), &false.into()));
     let explained = ask("stint explain --user alice --json");
@@ -89,7 +92,7 @@ fn stint_alone_says_what_one_holds() {
     assert_eq!(alone("bob"), "You hold nothing on web-1.\n");
     assert_eq!(
         alone("carol"),
-        "You hold nothing on web-1.\nYou may be granted  crew       stint roles\n"
+        "You hold nothing on web-1.\nYou may ask for  crew       stint roles\n"
     );
     let hers = grant(&host, "alice", "admin", "--for 30m");
     let table = alone("alice");
@@ -100,7 +103,7 @@ fn stint_alone_says_what_one_holds() {
     );
     assert!(lines[2].starts_with("  admin  sudo   30 min  "), "{table}");
     assert!(lines[2].ends_with(&format!("  root         {hers}")), "{table}");
-    assert_eq!(lines[3..], ["You may be granted  admin       stint roles"]);
+    assert_eq!(lines[3..], ["You may ask for  admin       stint roles"]);
     assert_eq!(host.as_user("alice", "stint status").stdout, table, "stint alone is stint status");
     assert_eq!(host.ok("stint"), "You hold nothing on web-1.\n", "root holds nothing by it");
 }
@@ -118,7 +121,9 @@ fn explain_says_why_and_what_the_gate_then_does() {
     assert_eq!(
         because,
         "  alice holds no grant on web-1.\n  \
-         admin would open it; alice is eligible by alice (/etc/stint/policy.toml:9).\n"
+         admin would open it; alice is eligible by alice (/etc/stint/policy.toml:9).\n  \
+         A request for admin would be refused: admin needs one approval, and the policy names \
+         nobody who may give it (/etc/stint/policy.toml:6).\n"
     );
     assert_ne!(host.as_user("alice", "sudo -n true").status, 0);
     let hers = grant(&host, "alice", "admin", "--for 30m");

@@ -2,16 +2,19 @@
 //! denies no sudo and loses no grant; a removal leaves the host as it was before.
 
 use crate::common::{SOON, document};
-use crate::parley::{POLICY, STANDING, denial, grant};
+use crate::parley::{NOBODY_HELPS, POLICY, STANDING, grant};
 use std::time::Duration;
 use stint_tests::{Host, Suite, deb_under_test, eventually};
 
 /// Where the package lies in the host.
 const DEB: &str = "/root/stint.deb";
 
-/// Everything that a removal has to bring back: files of PAM, groups and sudo, with their modes.
-const AS_BEFORE: &str = "cd /etc && find pam.d sudoers sudoers.d group gshadow nsswitch.conf -type f \
-    -exec stat -c '%n %a %U %G' {} + -exec sha256sum {} + | sort";
+/// Everything that a removal has to bring back: files of PAM, groups and sudo, with their modes. The
+/// account for hooks stays, as accounts of packages do.
+const AS_BEFORE: &str = "cd /etc && { \
+    find pam.d sudoers sudoers.d group gshadow nsswitch.conf -type f -exec stat -c '%n %a %U %G' {} +
+    find pam.d sudoers sudoers.d nsswitch.conf -type f -exec sha256sum {} +
+    grep -v '^stint-hooks:' group gshadow; } | sort";
 
 fn with_the_package(suite: Suite) -> Host {
     let host = Host::bare(suite).file("/etc/sudoers.d/standing", 0o440, STANDING).boot();
@@ -99,6 +102,8 @@ fn every_file_is_where_it_belongs_and_roots() {
     let files = [
         ("/usr/bin/stint", "755"),
         ("/usr/sbin/stintd", "755"),
+        ("/usr/libexec/stint", "755"),
+        ("/usr/libexec/stint/stint-run", "4755"),
         (module, "644"),
         ("/etc/stint", "755"),
         ("/etc/stint/policy.toml", "644"),
@@ -110,6 +115,10 @@ fn every_file_is_where_it_belongs_and_roots() {
         ("/usr/share/dbus-1/interfaces/org.stint.Stint1.xml", "644"),
         ("/usr/share/dbus-1/system.d/org.stint.Stint1.conf", "644"),
         ("/usr/share/doc/stint/copyright", "644"),
+        ("/usr/share/doc/stint/examples/hooks/webhook", "644"),
+        ("/usr/share/polkit-1/actions/org.stint.Stint1.policy", "644"),
+        ("/usr/lib/sysusers.d/stint.conf", "644"),
+        ("/etc/stint/hooks.d", "755"),
         ("/usr/share/bash-completion/completions/stint", "644"),
         ("/usr/share/zsh/vendor-completions/_stint", "644"),
         ("/usr/share/fish/vendor_completions.d/stint.fish", "644"),
@@ -129,7 +138,8 @@ fn every_file_is_where_it_belongs_and_roots() {
         assert_eq!(words[1], "root/root", "{line}");
         assert!(words[0].starts_with('l') || words[0].as_bytes()[5] == b'-', "{line}");
         assert!(words[0].starts_with('l') || words[0].as_bytes()[8] == b'-', "{line}");
-        assert!(!words[0].contains(['s', 't']), "no set-id file: {line}");
+        let is_run = words.last() == Some(&"./usr/libexec/stint/stint-run");
+        assert_eq!(words[0].contains(['s', 't']), is_run, "the one set-id file: {line}");
     }
     for path in ["man1/stint.1", "man8/stintd.8", "man8/pam_stint.8", "man5/stint-policy.5"] {
         // Images leave man pages out when they install; the package has them.
@@ -197,7 +207,7 @@ fn an_upgrade_denies_no_sudo_and_loses_no_grant() {
         assert!(host.ok("stint list").contains(&id), "{suite:?}: the grant is held");
         assert!(host.as_user("bob", "id -Gn").stdout.contains("crew"), "{suite:?}");
         let refused = host.as_user("bob", "sudo -n true");
-        assert!(refused.stderr.starts_with(&denial("bob", "admin")), "{suite:?}: {refused}");
+        assert!(refused.stderr.starts_with(NOBODY_HELPS), "{suite:?}: {refused}");
         // What an administrator has disabled stays so.
         host.ok("systemctl disable -q stintd.service");
         host.ok(&format!("dpkg -i {DEB}"));
@@ -282,7 +292,7 @@ fn what_cannot_be_undone_stops_the_removal_before_a_file_is_gone() {
     host.ok("grep -q pam_stint.so /etc/pam.d/sudo && test -e /usr/lib/*/security/pam_stint.so");
     assert_eq!(host.as_user("alice", "sudo -n id -u").stdout, "0\n", "alice holds her grant");
     let refused = host.as_user("bob", "sudo -n true");
-    assert!(refused.stderr.starts_with(&denial("bob", "admin")), "{refused}");
+    assert!(refused.stderr.starts_with(NOBODY_HELPS), "{refused}");
     host.ok("umount /etc/pam.d && dpkg -r stint");
     assert_is_gone(&host, &before);
 }
@@ -299,7 +309,7 @@ fn a_purge_removes_the_state_and_says_what_it_kept() {
     assert!(purged.ok(), "{purged}");
     for line in [
         "stint: kept: the files in /etc/stint that no package owns",
-        "stint: kept: its entries in the system's log",
+        "stint: kept: its entries in the system's log, and the account stint-hooks",
     ] {
         assert!(purged.text().lines().any(|said| said == line), "{line}: {purged}");
     }

@@ -68,13 +68,14 @@ pub fn refused(output: &Output, status: i32, message: &str) {
     assert_eq!(output.stdout, "");
 }
 
-/// The denial at sudo of a person whom an administrator can help.
-pub fn denial(user: &str, role: &str) -> String {
-    format!(
-        "stint: sudo on web-1 needs a grant, and you hold none that opens it.\n\
-         stint: have an administrator type:  stint grant {user} {role} --for 30m --reason \"what for\"\n"
-    )
-}
+/// The denial at sudo of somebody who may ask for the role, as alice may.
+pub const DENIED: &str = "\
+stint: sudo on web-1 needs a grant, and you hold none that opens it.
+stint: ask for one:  stint request admin --for 30m --reason \"what for\"
+";
+
+/// The denial at sudo of somebody who may ask for nothing that opens it, as bob may not.
+pub const NOBODY_HELPS: &str = "stint: no role in the policy of web-1 would open sudo for you.\n";
 
 /// Plays the module's side of `/run/stint/pam.sock`: sends the message on standard input as often
 /// as the argument says, each over a connection of its own, and prints the last answer.

@@ -2,7 +2,7 @@
 //! after, whatever text is in it.
 
 use crate::common::document;
-use crate::parley::{all_grants, check, denial, gated, grant, refused};
+use crate::parley::{DENIED, all_grants, check, gated, grant, refused};
 use rusqlite::{Connection, OpenFlags};
 use serde_json::Value;
 use std::time::Duration;
@@ -91,7 +91,7 @@ fn every_decision_is_one_entry_with_the_contracts_fields() {
     let host = gated(Suite::Trixie);
     let skip = events(&host, 0).len();
     let refused = host.as_user("alice", "sudo -n true");
-    assert!(refused.stderr.starts_with(&denial("alice", "admin")), "{refused}");
+    assert!(refused.stderr.starts_with(DENIED), "{refused}");
     let hers = grant(&host, "alice", "admin", "--ticket CHG-4711");
     let his = grant(&host, "bob", "crew", "--for 1h");
     assert!(host.as_user("alice", "sudo -n true").ok());
