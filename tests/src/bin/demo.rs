@@ -12,6 +12,8 @@ use stint_tests::{Deadline, Host, Output, Shell, Suite};
 const POLICY: &str = r#"[roles.admin]
 description  = "Anything as root"
 sudo         = [{ run_as = "root", commands = ["ALL"] }]
+eligible     = ["alice"]
+approvers    = ["bob"]
 max_duration = "4h"
 
 [roles.containers]
