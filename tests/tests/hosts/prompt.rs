@@ -75,10 +75,10 @@ fn who_leaves_or_says_nothing_is_denied_at_once_and_has_asked_for_nothing() {
             let mut shell = host.shell("alice");
             shell.start(&format!("{program} id -u"));
             shell.expect(QUESTION);
-            // sudo has a moment between its question and its read in which it does not hear a signal.
-            pause(Duration::from_millis(500));
-            shell.type_keys("\x03");
+            // sudo has a moment between its question and its read in which a signal is not heard.
             eventually("the end of sudo", Duration::from_secs(20), || {
+                shell.type_keys("\x03");
+                pause(Duration::from_millis(500));
                 (!host.run(&format!("pgrep -x {program}")).ok()).then_some(())
             });
             shell.interrupt();
