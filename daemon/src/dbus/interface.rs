@@ -17,7 +17,7 @@ use super::authority::{Caller, For, authorize};
 use super::caller::{Admitted, Load, sender};
 use super::details::{decision, pair};
 use super::error::BusError;
-use crate::engine::{BusCaller, Engine, Refusal};
+use crate::engine::{Engine, Refusal};
 use crate::polkit::{APPROVE, DENY, REVIEW, authenticate};
 
 /// How long an approver may take to prove who they are.
@@ -63,12 +63,6 @@ impl Interface {
             Err(refused) => refused,
             Ok(_) => Refusal::new(ErrorCode::Denied, format!("{method} is not served here")).into(),
         }
-    }
-
-    /// Who acts, for the record: an account's name, or its number.
-    async fn actor(&self, caller: &BusCaller) -> String {
-        let uid = caller.uid;
-        self.engine.name_of(uid).await.map_or_else(|| format!("uid {uid}"), |name| name.to_string())
     }
 
     /// Has an approver prove who they are, unless the policy asks for none.
@@ -156,7 +150,7 @@ impl Interface {
         order: GrantOrder,
     ) -> Result<Grant, BusError> {
         let by = self.admit("Grant", connection, &header).await?;
-        Ok(self.engine.grant(order, &self.actor(&by.caller).await).await?)
+        Ok(self.engine.grant(order, &self.engine.called(by.caller.uid).await).await?)
     }
 
     /// Ends grants before their time.
@@ -167,7 +161,7 @@ impl Interface {
         order: RevokeOrder,
     ) -> Result<Vec<Grant>, BusError> {
         let by = self.admit("Revoke", connection, &header).await?;
-        Ok(self.engine.revoke(order, &self.actor(&by.caller).await).await?)
+        Ok(self.engine.revoke(order, &self.engine.called(by.caller.uid).await).await?)
     }
 
     /// Loads the policy again.
@@ -177,7 +171,7 @@ impl Interface {
         #[zbus(header)] header: Header<'_>,
     ) -> Result<ReloadReport, BusError> {
         let by = self.admit("Reload", connection, &header).await?;
-        Ok(self.engine.reload(&self.actor(&by.caller).await).await?)
+        Ok(self.engine.reload(&self.engine.called(by.caller.uid).await).await?)
     }
 
     /// How the daemon is.

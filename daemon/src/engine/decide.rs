@@ -106,8 +106,7 @@ impl Engine {
     /// # Errors
     /// [`Refusal`] when it is not pending or not the caller's, or could not be made durable.
     pub async fn cancel(&self, id: &RequestId, caller: &BusCaller) -> Result<Shown, Refusal> {
-        let by = self.name_of(caller.uid).await;
-        let by = by.map_or_else(|| format!("uid {}", caller.uid), |name| name.to_string());
+        let by = self.called(caller.uid).await;
         let changing = self.changes.lock().await;
         self.save_what_waits().await?;
         let mut request = self.pending_request(id).await?;

@@ -21,8 +21,7 @@ impl Engine {
         order: &DropOrder,
         caller: &BusCaller,
     ) -> Result<Vec<Shown>, Refusal> {
-        let name = self.name_of(caller.uid).await;
-        let by = name.map_or_else(|| format!("uid {}", caller.uid), |name| name.to_string());
+        let by = self.called(caller.uid).await;
         let grant = match &order.id {
             Some(id) => self.own_grant(caller.uid, id)?,
             None => self.only_grant(caller.uid)?,

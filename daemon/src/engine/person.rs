@@ -107,11 +107,7 @@ impl Engine {
             state.sessions.values().map(|open| (open.process, open.uid)).collect()
         };
         let Some(other) = other_behind(uid, &evidence, &opened) else { return Ok(()) };
-        let name = |found: Option<UserName>, uid: Uid| {
-            found.map_or_else(|| format!("uid {uid}"), |name| name.to_string())
-        };
-        let behind = name(self.name_of(other).await, other);
-        let caller = name(self.name_of(uid).await, uid);
+        let (behind, caller) = (self.called(other).await, self.called(uid).await);
         let text = format!(
             "you are logged in as {behind} and call as {caller}: do it as {behind}, without sudo \
              or su, or log in as {caller}"
@@ -151,8 +147,7 @@ impl Engine {
 
     /// Records that somebody called what is not theirs.
     pub async fn call_denied(&self, caller: &BusCaller, method: &str, refusal: &Refusal) {
-        let name = self.name_of(caller.uid).await;
-        let who = name.as_ref().map_or_else(|| format!("uid {}", caller.uid), ToString::to_string);
+        let who = self.called(caller.uid).await;
         let text = format!("{who} called {method}: {refusal}");
         let mut entry = Entry::new(self.now().wall, Event::CallDenied, text);
         entry.decision = Some(Decision::Denied);

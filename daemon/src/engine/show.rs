@@ -235,6 +235,12 @@ impl Engine {
         found.and_then(Result::ok).flatten().map(|account| account.name)
     }
 
+    /// Who acts, for the record: the account's name, or its number.
+    pub async fn called(&self, uid: Uid) -> String {
+        let name = self.name_of(uid).await;
+        name.map_or_else(|| format!("uid {uid}"), |name| name.to_string())
+    }
+
     async fn uid_of(&self, user: UserName) -> Result<(UserName, Uid), Refusal> {
         let asked = user.clone();
         let refuse = |code, text| Err(Refusal::new(code, text));
