@@ -39,6 +39,8 @@ const ROUNDS_A_TURN: usize = 150;
 /// The small and the large state.
 const FEW: usize = 10;
 const MANY: usize = 100_000;
+/// How long the machine has after stintd has read another state.
+const CALM: Duration = Duration::from_secs(2);
 /// How long stintd has after a start, and how long it is then watched for wake-ups.
 const SETTLE: Duration = Duration::from_secs(15);
 const IDLE: Duration = Duration::from_secs(20);
@@ -144,9 +146,11 @@ fn fill(host: &Host, grants: usize) {
         .expect("sqlite3 is installed");
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success() && said.is_empty(), "filling the state: {said}");
-    host.ok("systemctl start stintd.service");
+    // What was written goes to the disk now, not beside what is measured.
+    host.ok("sync && systemctl start stintd.service");
     let last = format!("stint list --json --user filler{}", grants - 2);
     assert!(host.ok(&last).contains("bench-filler"), "stintd holds as many as were written");
+    pause(CALM);
 }
 
 /// What stintd needs while nothing happens.
