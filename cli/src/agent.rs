@@ -9,21 +9,38 @@ use std::process::{Child, Command, Stdio};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, geteuid};
+use serde::Serialize;
+use zbus::zvariant::{DynamicDeserialize, DynamicType};
 
-use crate::prompt;
+use crate::failure::Failure;
+use crate::{bus, prompt};
 
 const PROGRAM: &str = "/usr/bin/pkttyagent";
 /// How long it may take to register, in milliseconds; without it the daemon's answer says more.
 const REGISTERS_WITHIN: u16 = 10_000;
 
+/// Calls a method for which the daemon may want the caller's password: whoever calls is asked for
+/// it here, on the terminal, if there is one.
+///
+/// # Errors
+/// As [`bus::call`].
+pub fn call<B, R>(method: &str, body: &B) -> Result<R, Failure>
+where
+    B: Serialize + DynamicType,
+    R: for<'d> DynamicDeserialize<'d>,
+{
+    let _asks = Agent::start();
+    bus::call_with_password(method, body)
+}
+
 /// The agent, for as long as this lives.
 #[derive(Debug)]
-pub struct Agent(Child);
+struct Agent(Child);
 
 impl Agent {
     /// Starts it, and waits until it has registered; `None` where there is nobody to ask, or
     /// nothing to ask with.
-    pub fn start() -> Option<Self> {
+    fn start() -> Option<Self> {
         if geteuid().is_root() || !prompt::possible() || !Path::new(PROGRAM).exists() {
             return None;
         }

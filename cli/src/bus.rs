@@ -27,7 +27,8 @@ where
     runtime()?.block_on(ask(method, body, LIMIT))
 }
 
-/// Calls a method for which the daemon may have to wait for a person's password.
+/// Calls a method for which the daemon may have to wait for a person's password; who is to be asked
+/// for it on this terminal calls by [`crate::agent::call`].
 ///
 /// # Errors
 /// As [`call`].

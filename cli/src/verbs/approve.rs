@@ -2,13 +2,13 @@
 
 use stint_proto::{ApproveOrder, ExitStatus, Request, RequestState};
 
-use crate::agent::Agent;
+use crate::agent;
 use crate::args::ApproveArgs;
 use crate::failure::{Failure, Outcome};
 use crate::look::grants::Here;
-use crate::look::requests::{decided, in_full, over};
+use crate::look::requests::{in_full, over};
 use crate::waiting::look;
-use crate::{bus, json, out, prompt};
+use crate::{out, prompt};
 
 /// Says yes to a request.
 pub fn run(args: ApproveArgs) -> Outcome {
@@ -32,14 +32,6 @@ pub fn run(args: ApproveArgs) -> Outcome {
         return Err(Failure::failed(format!("{} was not approved", request.id)));
     }
     let order = ApproveOrder { id: request.id, digest: request.digest, note };
-    let agent = Agent::start();
-    let answer = bus::call_with_password("Approve", &order);
-    drop(agent);
-    let request: Request = answer?;
-    if args.json.json {
-        out::json(&json::request(&request));
-    } else {
-        out::print(&decided(&request));
-    }
-    Ok(ExitStatus::Done)
+    let request: Request = agent::call("Approve", &order)?;
+    Ok(super::decided(&request, args.json))
 }

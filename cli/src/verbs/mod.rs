@@ -24,11 +24,12 @@ pub mod status;
 pub mod wait;
 pub mod watch;
 
-use stint_proto::Timestamp;
+use stint_proto::{ExitStatus, Request, Timestamp};
 
 use crate::args::{Cli, Json, Verb};
 use crate::failure::Failure;
 use crate::look::grants::Here;
+use crate::{look, out};
 
 /// Does what was typed: the exit status, which is a contract's or, of `stint run`, the command's.
 ///
@@ -60,6 +61,16 @@ pub fn run(cli: Cli) -> Result<u8, Failure> {
         Verb::Generate(args) => generate::run(args.what),
     };
     done.map(|status| status as u8)
+}
+
+/// Shows what an approver's word came to.
+fn decided(request: &Request, json: Json) -> ExitStatus {
+    if json.json {
+        out::json(&crate::json::request(request));
+    } else {
+        out::print(&look::requests::decided(request));
+    }
+    ExitStatus::Done
 }
 
 /// A time as it was typed.

@@ -16,10 +16,18 @@ pub fn run(args: RequestArgs) -> Outcome {
     if args.wait {
         return outcome(&wait(request, None)?, args.json.json);
     }
+    asked(request, args.json.json)
+}
+
+/// Shows what has just been asked for, and is not waited for: granted at once, or made.
+///
+/// # Errors
+/// With the daemon's own message.
+pub fn asked(request: Request, as_json: bool) -> Outcome {
     if request.state != RequestState::Pending {
-        return outcome(&Waited::Over(request), args.json.json);
+        return outcome(&Waited::Over(request), as_json);
     }
-    if args.json.json {
+    if as_json {
         out::json(&json::request(&request));
     } else {
         out::print(&made(&request));

@@ -2,18 +2,15 @@
 
 use stint_proto::{ExitStatus, Grant, ReviewOrder};
 
-use crate::agent::Agent;
+use crate::agent;
 use crate::args::ReviewArgs;
 use crate::failure::Outcome;
-use crate::{bus, json, out};
+use crate::{json, out};
 
 /// Marks the use of a break-glass role as reviewed.
 pub fn run(args: ReviewArgs) -> Outcome {
     let order = ReviewOrder { id: args.id, note: super::text("note", args.note)? };
-    let agent = Agent::start();
-    let answer = bus::call_with_password("Review", &order);
-    drop(agent);
-    let grant: Grant = answer?;
+    let grant: Grant = agent::call("Review", &order)?;
     if args.json.json {
         out::json(&json::grant(&grant));
     } else {
