@@ -1,38 +1,19 @@
 //! The documents of `--json`: the contract's field names, RFC 3339 times in UTC. Stable: fields
-//! may be added, none is renamed or taken away.
+//! may be added, none is renamed or taken away. Grants and requests look as in what hooks read.
 
 use serde_json::{Value, json};
 use stint_policy::{Diagnostic, Severity};
-use stint_proto::{
-    Alarm, Explanation, Grant, ReloadReport, Request, RoleSummary, Status, Timestamp,
-};
+use stint_proto::json::{self, time};
+use stint_proto::{Alarm, Explanation, Grant, ReloadReport, Request, RoleSummary, Status};
 
-fn time(time: Timestamp) -> Value {
-    json!(time.to_string())
+/// JSON escapes what it must, and a program is shown what was typed.
+fn as_typed(text: &str) -> String {
+    text.to_owned()
 }
 
 /// A grant.
 pub fn grant(grant: &Grant) -> Value {
-    json!({
-        "id": grant.id,
-        "user": grant.user,
-        "uid": grant.uid,
-        "role": grant.role,
-        "state": grant.state,
-        "starts_at": time(grant.starts_at),
-        "expires_at": time(grant.expires_at),
-        "ended_at": grant.ended_at.map(time),
-        "end_reason": grant.end_reason,
-        "origin": grant.origin,
-        "reason": grant.reason,
-        "ticket": grant.ticket,
-        "granted_by": grant.granted_by,
-        "approvals": grant.approvals,
-        "request": grant.request,
-        "reviewed_by": grant.reviewed_by,
-        "services": grant.services,
-        "groups": grant.groups,
-    })
+    json::grant(grant, &as_typed)
 }
 
 /// Grants.
@@ -40,31 +21,13 @@ pub fn grants(grants: &[Grant]) -> Value {
     grants.iter().map(grant).collect()
 }
 
-/// A request.
+/// A request; with the digest that an approval of it names.
 pub fn request(request: &Request) -> Value {
-    json!({
-        "id": request.id,
-        "user": request.user,
-        "uid": request.uid,
-        "role": request.role,
-        "state": request.state,
-        "duration_seconds": request.duration.seconds(),
-        "starts_at": request.starts_at.map(time),
-        "reason": request.reason,
-        "ticket": request.ticket,
-        "created_at": time(request.created_at),
-        "lapses_at": time(request.lapses_at),
-        "ended_at": request.ended_at.map(time),
-        "ended_by": request.ended_by,
-        "note": request.note,
-        "approvals": request.approvals,
-        "approvals_needed": request.approvals_needed,
-        "approvers": request.approvers,
-        "grant": request.grant,
-        "extends": request.extends,
-        "confers": request.confers,
-        "digest": request.digest,
-    })
+    let mut document = json::request(request, &as_typed);
+    if let Value::Object(fields) = &mut document {
+        fields.insert("digest".to_owned(), json!(request.digest));
+    }
+    document
 }
 
 /// Requests.
@@ -170,9 +133,12 @@ mod tests {
         assert_eq!(document["origin"], "admin");
         assert_eq!(document["uid"], 1000);
     }
+
     #[test]
     fn a_request_has_the_fields_of_the_contract() {
-        let document = request(&crate::look::requests::tests::example());
+        let mut asked = crate::look::requests::tests::example();
+        asked.reason = "it\nis".into();
+        let document = request(&asked);
         let contract = "id user uid role state duration_seconds starts_at reason ticket created_at \
                         approvals approvals_needed grant";
         for field in contract.split(' ') {
@@ -181,5 +147,6 @@ mod tests {
         assert_eq!(document["created_at"], "2026-11-23T14:00:00.000Z");
         assert_eq!(document["duration_seconds"], 1800);
         assert_eq!((&document["state"], &document["grant"]), (&"pending".into(), &Value::Null));
+        assert_eq!((&document["digest"], &document["reason"]), (&"d1".into(), &"it\nis".into()));
     }
 }

@@ -10,6 +10,8 @@ mod event;
 mod grant;
 pub mod header;
 mod ids;
+#[cfg(feature = "json")]
+pub mod json;
 mod length;
 mod names;
 mod request;
