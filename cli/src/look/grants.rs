@@ -189,6 +189,26 @@ pub mod tests {
         }
     }
 
+    /// A role to show.
+    pub fn role() -> RoleSummary {
+        let hour = stint_proto::Length::from_seconds(3600).unwrap();
+        RoleSummary {
+            name: "admin".parse().unwrap(),
+            description: String::new(),
+            services: Vec::new(),
+            groups: Vec::new(),
+            sudo: Vec::new(),
+            max_duration: hour,
+            default_duration: hour,
+            approvals: 2,
+            approvers: vec!["bob".into(), "%leads".into()],
+            break_glass: false,
+            reason: true,
+            ticket: Some("^INC-\\d+$".into()),
+            eligible: true,
+        }
+    }
+
     fn here() -> Here {
         Here { now: "2026-11-23T14:03:40Z".parse().unwrap(), zone: TimeZone::UTC }
     }
@@ -207,22 +227,7 @@ pub mod tests {
 
     #[test]
     fn a_role_says_who_approves_it() {
-        let hour = stint_proto::Length::from_seconds(3600).unwrap();
-        let mut role = RoleSummary {
-            name: "admin".parse().unwrap(),
-            description: String::new(),
-            services: Vec::new(),
-            groups: Vec::new(),
-            sudo: Vec::new(),
-            max_duration: hour,
-            default_duration: hour,
-            approvals: 2,
-            approvers: vec!["bob".into(), "%leads".into()],
-            break_glass: false,
-            reason: true,
-            ticket: None,
-            eligible: true,
-        };
+        let mut role = role();
         assert_eq!(approvals(&role), "2 of bob, %leads");
         role.approvals = 0;
         assert_eq!(approvals(&role), "none");

@@ -124,25 +124,7 @@ pub fn outcome(waited: &Waited, as_json: bool) -> Outcome {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn role() -> RoleSummary {
-        let hour = stint_proto::Length::from_seconds(3600).unwrap();
-        RoleSummary {
-            name: "admin".parse().unwrap(),
-            description: String::new(),
-            services: Vec::new(),
-            groups: Vec::new(),
-            sudo: Vec::new(),
-            max_duration: hour,
-            default_duration: hour,
-            approvals: 1,
-            approvers: Vec::new(),
-            break_glass: false,
-            reason: true,
-            ticket: Some("^INC-\\d+$".into()),
-            eligible: true,
-        }
-    }
+    use crate::look::grants::tests::role;
 
     fn empty() -> RequestOrder {
         let role = "admin".parse().unwrap();

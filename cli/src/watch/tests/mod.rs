@@ -7,7 +7,7 @@ use jiff::tz::TimeZone;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::buffer::Buffer;
-use stint_proto::{Grant, Request, RequestState, Uid};
+use stint_proto::{Grant, Request, Uid};
 
 use super::draw::draw;
 use super::model::{Effect, Model, Snapshot};
@@ -21,23 +21,16 @@ pub fn request(id: &str, user: &str, role: &str) -> Request {
         user: user.parse().unwrap(),
         uid: Uid(1001),
         role: role.parse().unwrap(),
-        state: RequestState::Pending,
-        duration: "30m".parse().unwrap(),
-        starts_at: None,
         reason: "disk full on web-1".into(),
         ticket: Some("INC-4711".into()),
         created_at: "2026-11-23T14:00:30Z".parse().unwrap(),
         lapses_at: "2026-11-24T14:00:30Z".parse().unwrap(),
-        ended_at: None,
         approvals: Vec::new(),
         approvals_needed: 1,
         approvers: vec!["carol".into(), "%leads".into()],
-        grant: None,
-        extends: None,
-        ended_by: None,
-        note: None,
         confers: vec!["sudo as root: ALL".into(), "group docker".into()],
         digest: format!("digest-of-{id}"),
+        ..crate::look::requests::tests::example()
     }
 }
 

@@ -1,28 +1,18 @@
 //! The command as it is typed: what it says and how it ends when it cannot do what was asked.
 //! Without a daemon, without a bus, as root and as somebody else.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
-use std::path::Path;
 use std::process::{Command, Output, Stdio};
+
+use crate::{command, refuses};
 
 const NOBODY: u32 = 65_534;
 
-fn command(program: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new(program);
-    command
-        .args(arguments)
-        .env_clear()
-        .env("DBUS_SYSTEM_BUS_ADDRESS", "unix:path=/nonexistent/bus")
-        .env("TZ", "UTC");
-    command
-}
-
 /// As whoever runs the tests.
 fn stint(arguments: &[&str]) -> Output {
-    command(env!("CARGO_BIN_EXE_stint").as_ref(), arguments).output().unwrap()
+    crate::stint(arguments).output().unwrap()
 }
 
 /// As somebody who is not root.
@@ -37,13 +27,6 @@ fn as_nobody(arguments: &[&str]) -> Output {
     let copied = Command::new("cp").arg(env!("CARGO_BIN_EXE_stint")).arg(&program).status();
     assert!(copied.unwrap().success());
     command(&program, arguments).uid(NOBODY).gid(NOBODY).current_dir("/").output().unwrap()
-}
-
-#[track_caller]
-fn refuses(output: &Output, status: i32, message: &str) {
-    let error = String::from_utf8(output.stderr.clone()).unwrap();
-    assert_eq!((output.status.code(), error.as_str()), (Some(status), message));
-    assert!(output.stdout.is_empty(), "{output:?}");
 }
 
 #[test]
@@ -222,7 +205,7 @@ fn simulate_says_no_with_status_3_and_yes_with_0() {
 
 #[test]
 fn a_reader_who_leaves_breaks_nothing() {
-    let mut child = command(env!("CARGO_BIN_EXE_stint").as_ref(), &["policy", "schema"])
+    let mut child = crate::stint(&["policy", "schema"])
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
@@ -231,11 +214,8 @@ fn a_reader_who_leaves_breaks_nothing() {
     let output = child.wait_with_output().unwrap();
     assert_eq!((output.status.code(), output.stderr.as_slice()), (Some(0), b"".as_slice()));
     let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
-    let output = command(env!("CARGO_BIN_EXE_stint").as_ref(), &["policy", "schema"])
-        .stdout(full)
-        .stderr(Stdio::piped())
-        .output()
-        .unwrap();
+    let output =
+        crate::stint(&["policy", "schema"]).stdout(full).stderr(Stdio::piped()).output().unwrap();
     assert_eq!(output.status.code(), Some(1));
 }
 

@@ -1,21 +1,12 @@
 //! Asking, waiting and deciding as they are typed: what is refused before anybody is asked.
 //! Without a daemon, without a bus, without a terminal.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
-use std::process::{Command, Output, Stdio};
+use std::process::{Output, Stdio};
+
+use crate::{refuses, stint};
 
 fn stint_in(zone: &str, arguments: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_stint"));
-    command.args(arguments).env_clear().stdin(Stdio::null());
-    command.env("DBUS_SYSTEM_BUS_ADDRESS", "unix:path=/nonexistent/bus").env("TZ", zone);
-    command.output().unwrap()
-}
-
-#[track_caller]
-fn refuses(output: &Output, status: i32, message: &str) {
-    let error = String::from_utf8(output.stderr.clone()).unwrap();
-    assert_eq!((output.status.code(), error.as_str()), (Some(status), message));
-    assert!(output.stdout.is_empty(), "{output:?}");
+    stint(arguments).env("TZ", zone).stdin(Stdio::null()).output().unwrap()
 }
 
 #[test]
