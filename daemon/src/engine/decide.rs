@@ -2,12 +2,12 @@
 
 use stint_policy::{Policy, Role};
 use stint_proto::{
-    ApproveOrder, DenyOrder, ErrorCode, Event, Request as Shown, RequestId, TEXT_LIMIT, Uid,
+    ApproveOrder, DenyOrder, ErrorCode, Event, Request as Shown, RequestId, TEXT_LIMIT, Timestamp,
+    Uid,
 };
 
 use super::person::{BusCaller, Person};
 use super::{Engine, Refusal};
-use crate::domain::index::NotOne;
 use crate::domain::request::{Approval, NoApproval, Request};
 use crate::record::Entry;
 use crate::store::Write;
@@ -20,7 +20,7 @@ impl Engine {
     /// [`Refusal`] when it is not pending, not theirs to decide, or their own.
     pub async fn may_decide(&self, id: &RequestId, caller: &BusCaller) -> Result<Shown, Refusal> {
         let person = self.person(caller).await?;
-        let request = self.pending_request(id).await?;
+        let request = self.pending_request(id, |request| self.sees(&person, request)).await?;
         Self::decides(&self.policy(), &person, &request)?;
         Ok(request.shown())
     }
@@ -37,13 +37,14 @@ impl Engine {
         }
         let person = self.person(caller).await?;
         // Who they are is asked for before the turn comes: the account database may be slow.
-        let asked = self.pending_request(&order.id).await?;
+        let seen = |request: &Request| self.sees(&person, request);
+        let asked = self.pending_request(&order.id, seen).await?;
         let requester = self.stands_as(asked.user.clone(), asked.uid).await?;
         self.may_hold(&requester, &asked.role).await?;
         let changing = self.changes.lock().await;
         self.save_what_waits().await?;
         let policy = self.policy();
-        let mut request = self.pending_request(&asked.id).await?;
+        let mut request = self.pending_request(&asked.id, seen).await?;
         Self::decides(&policy, &person, &request)?;
         let (user, at) = (person.user.clone(), self.now().wall);
         let approval = Approval { user, uid: person.uid, at, note: note.clone() };
@@ -83,7 +84,8 @@ impl Engine {
         let person = self.person(caller).await?;
         let changing = self.changes.lock().await;
         self.save_what_waits().await?;
-        let mut request = self.pending_request(&order.id).await?;
+        let seen = |request: &Request| self.sees(&person, request);
+        let mut request = self.pending_request(&order.id, seen).await?;
         Self::decides(&self.policy(), &person, &request)?;
         let by = person.user.as_str();
         if !request.deny(order.reason.clone(), self.now().wall, by) {
@@ -109,8 +111,9 @@ impl Engine {
         let by = self.called(caller.uid).await;
         let changing = self.changes.lock().await;
         self.save_what_waits().await?;
-        let mut request = self.pending_request(id).await?;
-        if caller.uid != request.uid && caller.uid != Uid::ROOT {
+        let theirs = |request: &Request| caller.uid == request.uid || caller.uid == Uid::ROOT;
+        let mut request = self.pending_request(id, theirs).await?;
+        if !theirs(&request) {
             return Err(no_such(id));
         }
         if !request.cancel(self.now().wall, &by) {
@@ -157,19 +160,14 @@ impl Engine {
         Ok(())
     }
 
-    /// The pending request whose id begins like this.
-    pub(super) async fn pending_request(&self, id: &RequestId) -> Result<Request, Refusal> {
-        let found = self.state().pending.find(id).cloned();
-        match found {
-            Ok(request) if request.is_due(self.now().wall) => Err(is_over(&request)),
-            Ok(request) => Ok(request),
-            Err(NotOne::Several(count)) => Err(Refusal::several("requests", id, count)),
-            Err(NotOne::None) => match self.store.ended_requests(id).await?.as_slice() {
-                [request] => Err(is_over(request)),
-                [] => Err(no_such(id)),
-                more => Err(Refusal::several("requests", id, more.len())),
-            },
-        }
+    /// The pending request whose id begins like this. How one ended is told to those alone by whom
+    /// it may be seen.
+    async fn pending_request(
+        &self,
+        id: &RequestId,
+        seen: impl FnOnce(&Request) -> bool,
+    ) -> Result<Request, Refusal> {
+        still_pending(self.request_like(id).await?, id, self.now().wall, seen)
     }
 
     /// Refuses who may not decide on a request: its requester, by number or by name, and who is no
@@ -216,8 +214,25 @@ fn not_counted(why: NoApproval, request: &Request) -> Refusal {
     Refusal::new(ErrorCode::Refused, text)
 }
 
+fn still_pending(
+    request: Request,
+    id: &RequestId,
+    now: Timestamp,
+    seen: impl FnOnce(&Request) -> bool,
+) -> Result<Request, Refusal> {
+    match request.is_pending() && !request.is_due(now) {
+        true => Ok(request),
+        false if seen(&request) => Err(is_over(&request)),
+        false => Err(no_such(id)),
+    }
+}
+
 fn is_over(request: &Request) -> Refusal {
     let shown = request.shown();
+    if request.is_pending() {
+        let text = format!("the request {} is not pending any more: its time is over", shown.id);
+        return Refusal::new(ErrorCode::Refused, text);
+    }
     let by = shown.ended_by.map_or_else(String::new, |by| format!(" (by {by})"));
     let text = format!("the request {} is not pending: it is {}{by}", shown.id, shown.state);
     Refusal::new(ErrorCode::Refused, text)
@@ -239,4 +254,38 @@ pub(super) fn check_text(what: &str, text: &str) -> Result<(), Refusal> {
         return Err(Refusal::new(ErrorCode::Invalid, text));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::request::tests::sample;
+
+    fn refusal(request: Request, now: i64, seen: bool) -> (ErrorCode, String) {
+        let id = "7k".parse().unwrap();
+        let refusal = still_pending(request, &id, Timestamp::from_micros(now), |_| seen);
+        let refusal = refusal.unwrap_err();
+        (refusal.code, refusal.message)
+    }
+
+    #[test]
+    fn how_a_request_ended_is_nobodys_business_who_may_not_see_it() {
+        let mut request = sample("7kq2", 1);
+        assert!(request.deny("not today".to_owned(), Timestamp::from_micros(5), "bob"));
+        let nothing = no_such(&"7k".parse().unwrap());
+        assert_eq!(refusal(request.clone(), 6, false), (ErrorCode::NoSuchId, nothing.message));
+        let told = "the request 7kq2 is not pending: it is denied (by bob)".to_owned();
+        assert_eq!(refusal(request, 6, true), (ErrorCode::Refused, told));
+    }
+
+    #[test]
+    fn one_whose_time_is_over_is_not_said_to_be_pending() {
+        let request = sample("7kq2", 1);
+        let id = request.id.clone();
+        let in_time = still_pending(request.clone(), &id, Timestamp::from_micros(999), |_| false);
+        assert_eq!(in_time, Ok(request.clone()));
+        let told = "the request 7kq2 is not pending any more: its time is over".to_owned();
+        assert_eq!(refusal(request.clone(), 1_000, true), (ErrorCode::Refused, told));
+        assert_eq!(refusal(request, 1_000, false).0, ErrorCode::NoSuchId);
+    }
 }

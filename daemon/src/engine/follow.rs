@@ -111,37 +111,44 @@ impl Engine {
         Ok(self.sees_all(&self.stands_as(user, uid).await?))
     }
 
-    /// A request, pending or over, that the caller may see: their own, one they may decide on, or
-    /// any for root and readers of the record. Others do not exist for them.
+    /// A request, pending or over, that the caller may see. Others do not exist for them.
     async fn request_seen_by(
         &self,
         id: &RequestId,
         caller: &BusCaller,
     ) -> Result<Request, Refusal> {
-        let found = self.state().pending.find(id).cloned();
-        let request = match found {
-            Ok(request) => request,
-            Err(NotOne::Several(count)) => return Err(Refusal::several("requests", id, count)),
-            Err(NotOne::None) => {
-                let mut over = self.store.ended_requests(id).await?;
-                match (over.pop(), over.len()) {
-                    (Some(request), 0) => request,
-                    (None, _) => return Err(no_such(id)),
-                    (Some(_), more) => return Err(Refusal::several("requests", id, more + 1)),
-                }
-            }
-        };
+        let request = self.request_like(id).await?;
         if request.uid == caller.uid || caller.uid == Uid::ROOT {
             return Ok(request);
         }
         let Some(user) = self.name_of(caller.uid).await else { return Err(no_such(id)) };
         let person: Person = self.stands_as(user, caller.uid).await?;
-        let policy = self.policy();
-        if may_decide(&policy, &person, &request) || self.sees_all(&person) {
-            Ok(request)
-        } else {
-            Err(no_such(id))
+        if self.sees(&person, &request) { Ok(request) } else { Err(no_such(id)) }
+    }
+
+    /// The request, pending or over, whose id begins like this.
+    pub(super) async fn request_like(&self, id: &RequestId) -> Result<Request, Refusal> {
+        let found = self.state().pending.find(id).cloned();
+        match found {
+            Ok(request) => Ok(request),
+            Err(NotOne::Several(count)) => Err(Refusal::several("requests", id, count)),
+            Err(NotOne::None) => {
+                let mut over = self.store.ended_requests(id).await?;
+                match (over.pop(), over.len()) {
+                    (Some(request), 0) => Ok(request),
+                    (None, _) => Err(no_such(id)),
+                    (Some(_), more) => Err(Refusal::several("requests", id, more + 1)),
+                }
+            }
         }
+    }
+
+    /// Whether they may see this request: their own, one they may decide on, or any for root and
+    /// readers of the record.
+    pub(super) fn sees(&self, person: &Person, request: &Request) -> bool {
+        request.uid == person.uid
+            || may_decide(&self.policy(), person, request)
+            || self.sees_all(person)
     }
 }
 

@@ -191,6 +191,12 @@ fn a_denial_says_why_and_ends_it() {
     let now = look(&host, &request);
     assert_eq!((text(&now, "state"), text(&now, "note")), ("denied", "not today"));
     refused(&approve(&host, "bob", &now), "denied");
+    // Who may not see it is told no more than of an id that names nothing.
+    refused(&approve(&host, "carol", &now), &format!("no request has the id {id}"));
+    refused(
+        &outcome(&host.as_user("carol", &line("Cancel", "s", id))),
+        &format!("no request has the id {id}"),
+    );
     assert_eq!(document(&host.ok("stint list --json --all")), serde_json::json!([]));
     let matches = format!("STINT_EVENT=request.denied STINT_REQUEST={id}");
     assert_eq!(host.journal_of(&matches, 1, SOON)[0]["STINT_REASON"], "not today");
