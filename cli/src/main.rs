@@ -12,6 +12,7 @@ mod gate;
 mod json;
 mod look;
 mod manual;
+mod obtain;
 mod out;
 mod pam;
 mod prompt;

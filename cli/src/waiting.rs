@@ -41,6 +41,15 @@ pub enum Waited {
     Interrupted(Request),
 }
 
+/// How a wait for a grant's beginning ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Started {
+    /// It has begun.
+    Held(Grant),
+    /// It has not, and the person does not want to wait any longer.
+    Interrupted(Grant),
+}
+
 /// The request as it is now.
 ///
 /// # Errors
@@ -69,7 +78,7 @@ pub fn wait(request: Request, limit: Option<Length>) -> Result<Waited, Failure> 
 ///
 /// # Errors
 /// When it is over before it has begun, or with the daemon's own message.
-pub fn wait_for_start(request: &Request) -> Result<Grant, Failure> {
+pub fn wait_for_start(request: &Request) -> Result<Started, Failure> {
     let interrupt = Held::hold(&[Signal::SIGINT])?;
     loop {
         let grant = grant_of(request)?.ok_or_else(|| {
@@ -77,16 +86,13 @@ pub fn wait_for_start(request: &Request) -> Result<Grant, Failure> {
             Failure::new(ExitStatus::Refused, text)
         })?;
         if grant.state != GrantState::Scheduled {
-            return Ok(grant);
+            return Ok(Started::Held(grant));
         }
         let left = grant.starts_at.micros_since(clock::wall());
         let left = Duration::from_micros(u64::try_from(left).unwrap_or(0));
         // Not longer at once: the clock may be set, and the grant taken back.
         if interrupt.or(None, left.clamp(TICK, LOOK_AGAIN))? != Came::Nothing {
-            let (role, id) = (&grant.role, &grant.id);
-            let text =
-                format!("{role} has not begun yet ({id}). To give it back:  stint drop {id}");
-            return Err(Failure::new(ExitStatus::Pending, text));
+            return Ok(Started::Interrupted(grant));
         }
     }
 }

@@ -118,6 +118,10 @@ pub struct ListFilter {
     /// Ended ones too; `false` if absent.
     #[serde(with = "as_variant")]
     pub ended: bool,
+    /// Instead of all others the uses of break-glass roles that await the caller's review, running
+    /// and ended; `false` if absent.
+    #[serde(with = "as_variant")]
+    pub to_review: bool,
     /// Of this user only.
     #[serde(with = "as_variant::optional")]
     pub user: Option<UserName>,
@@ -324,7 +328,7 @@ mod tests {
     #[test]
     fn what_is_sent_is_what_is_read() {
         let role = Some("admin".parse().unwrap());
-        let filter = ListFilter { ended: true, user: None, role };
+        let filter = ListFilter { ended: true, to_review: true, user: None, role };
         let bytes = to_bytes(Context::new(LE, 0), &filter).unwrap();
         assert_eq!(bytes.deserialize::<ListFilter>().unwrap().0, filter);
     }

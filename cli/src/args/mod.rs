@@ -53,8 +53,9 @@ pub enum Verb {
     #[command(after_help = "Examples:\n  stint run containers -- docker ps\n  \
                       stint run admin --for 10m --reason \"restart nginx\" -- sudo systemctl restart nginx\n\n\
                       A running grant of the role is used and left as it is; without one the role is \
-                      requested, and approvals are waited for. The command alone has the groups of the \
-                      role. stint passes on its exit status, or dies of the signal that it died of; 127 \
+                      requested, and approvals are waited for. Ctrl-C meanwhile takes the request back. \
+                      A request for the role that is pending already is waited for as it is instead, and \
+                      Ctrl-C leaves it standing. The command alone has the groups of the role. stint passes on its exit status, or dies of the signal that it died of; 127 \
                       if it is not found, 126 if it cannot be run. SIGTERM and SIGHUP go on to the \
                       command. If stint itself is killed, the grant stays until its end: stint drop.")]
     Run(RunArgs),
@@ -193,6 +194,9 @@ pub struct ListArgs {
     /// Ended grants too
     #[arg(long)]
     pub all: bool,
+    /// Only what awaits your review: uses of break-glass roles, running and ended
+    #[arg(long, conflicts_with = "all")]
+    pub to_review: bool,
     /// Of this user only
     #[arg(long)]
     pub user: Option<UserName>,

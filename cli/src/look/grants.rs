@@ -151,6 +151,27 @@ pub fn granted(grant: &Grant, here: &Here) -> String {
     format!("{sentence}\nShells that {user} has open keep their old groups: log in again.")
 }
 
+/// The use of a break-glass role, whole, for whoever reviews it.
+pub fn in_full(grant: &Grant, here: &Here) -> String {
+    let opens = opens(&grant.services, &grant.groups);
+    let how = grant.end_reason.map_or_else(String::new, |how| format!("; {how}"));
+    let until = here.clock(grant.ended_at.unwrap_or(grant.expires_at));
+    let reason = if grant.reason.is_empty() { "none given" } else { &grant.reason };
+    let mut facts = vec![
+        ("who", format!("{} (uid {})", grant.user, grant.uid)),
+        ("role", grant.role.to_string()),
+        // A role that is gone from the policy opens nothing any more.
+        ("opens", if opens.is_empty() { "nothing now".to_owned() } else { opens }),
+        ("from", here.clock(grant.starts_at)),
+        ("until", format!("{until}{how}")),
+        ("reason", reason.to_owned()),
+    ];
+    facts.extend(grant.ticket.clone().map(|ticket| ("ticket", ticket)));
+    let verb = if grant.state == GrantState::Ended { "used" } else { "uses" };
+    let heading = format!("{}: {} {verb} {}", grant.id, grant.user, grant.role);
+    super::table::facts(&heading, &facts)
+}
+
 /// What ended, in a line.
 pub fn ended(grant: &Grant) -> String {
     format!("{} of {} has ended ({})", grant.role, grant.user, grant.id)
@@ -222,6 +243,41 @@ pub mod tests {
             granted(&grant, &here()),
             "admin for alice until 14:32 (g4t9)\n\
              Shells that alice has open keep their old groups: log in again."
+        );
+    }
+
+    #[test]
+    fn whoever_reviews_sees_everything_and_nothing_that_moves_a_cursor() {
+        let mut grant = example();
+        let shown =
+            |grant: &Grant| anstream::adapter::strip_str(&in_full(grant, &here())).to_string();
+        grant.reason = "x\u{1b}[2J\n  until 15:00".into();
+        assert_eq!(
+            shown(&grant),
+            "g4t9: alice uses admin\n  \
+               who       alice (uid 1000)\n  \
+               role      admin\n  \
+               opens     sudo\n  \
+               from      14:02\n  \
+               until     14:32\n  \
+               reason    x\\u{1b}[2J\\n  until 15:00"
+        );
+        grant.state = GrantState::Ended;
+        grant.ended_at = Some("2026-11-23T14:03:00Z".parse().unwrap());
+        grant.end_reason = Some(stint_proto::EndReason::Dropped);
+        grant.ticket = Some("INC-\u{202e}1".into());
+        grant.reason.clear();
+        grant.services.clear();
+        assert_eq!(
+            shown(&grant),
+            "g4t9: alice used admin\n  \
+               who       alice (uid 1000)\n  \
+               role      admin\n  \
+               opens     nothing now\n  \
+               from      14:02\n  \
+               until     14:03; dropped\n  \
+               reason    none given\n  \
+               ticket    INC-\\u{202e}1"
         );
     }
 

@@ -3,10 +3,10 @@
 use stint_policy::text::harmless;
 use stint_proto::{Grant, GrantState, Request, RequestState};
 
+use super::count;
 use super::grants::Here;
-use super::table::{plain, table};
+use super::table::{self, plain, table};
 use super::times::length;
-use super::{HEAD, count, styled};
 
 /// Who may still approve it, as the policy writes them: not who has, and not the requester.
 fn to_go(request: &Request) -> Vec<String> {
@@ -216,11 +216,7 @@ pub fn facts(request: &Request, here: &Here) -> Vec<(&'static str, String)> {
 /// The same, line by line.
 pub fn in_full(request: &Request, here: &Here) -> String {
     let head = format!("{}: {} asks for {}", request.id, request.user, what(request));
-    let mut text = vec![styled(HEAD, &head)];
-    for (name, value) in facts(request, here) {
-        text.push(format!("  {name:<9} {}", harmless(&value)).trim_end().to_owned());
-    }
-    text.join("\n")
+    table::facts(&head, &facts(request, here))
 }
 
 /// What an approval or a denial came to, for whoever gave it.

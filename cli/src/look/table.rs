@@ -18,6 +18,15 @@ pub fn plain(rows: &[Vec<String>]) -> String {
     lines(None, rows).join("\n")
 }
 
+/// A heading, and below it a name and a value a line; every value is made harmless first.
+pub fn facts(heading: &str, facts: &[(&str, String)]) -> String {
+    let lines = facts.iter().map(|(name, value)| {
+        let value = harmless(value);
+        format!("  {name:<9} {value}").trim_end().to_owned()
+    });
+    [styled(HEAD, heading)].into_iter().chain(lines).collect::<Vec<_>>().join("\n")
+}
+
 fn lines(headings: Option<&[&str]>, rows: &[Vec<String>]) -> Vec<String> {
     let mut table = Table::new();
     table.load_style(presets::NOTHING);

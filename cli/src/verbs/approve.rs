@@ -1,6 +1,6 @@
 //! `stint approve`: shows exactly what is approved, asks, and approves that and nothing else.
 
-use stint_proto::{ApproveOrder, ExitStatus, Request, RequestState};
+use stint_proto::{ApproveOrder, ExitStatus, Request, RequestId, RequestState};
 
 use crate::agent;
 use crate::args::ApproveArgs;
@@ -17,21 +17,26 @@ pub fn run(args: ApproveArgs) -> Outcome {
         let text = "there is no terminal to ask on: look with  stint pending  and add  --yes";
         return Err(Failure::usage(text));
     }
-    let here = Here::system();
-    let request = look(&args.id)?;
-    if request.state != RequestState::Pending {
-        return Err(Failure::new(ExitStatus::Refused, over(&request, None, &here)));
-    }
-    if args.json.json {
-        // Standard output is the document's.
-        out::warn(&in_full(&request, &here));
-    } else {
-        out::print(&in_full(&request, &here));
-    }
+    // With --json standard output is the document's.
+    let request = shown(&args.id, if args.json.json { out::warn } else { out::print })?;
     if !args.yes && !prompt::yes("Approve it?")? {
         return Err(Failure::failed(format!("{} was not approved", request.id)));
     }
     let order = ApproveOrder { id: request.id, digest: request.digest, note };
     let request: Request = agent::call("Approve", &order)?;
     Ok(super::decided(&request, args.json))
+}
+
+/// The pending request of this id, when it has been shown: everything that is decided on.
+///
+/// # Errors
+/// When it is not pending, or with the daemon's own message.
+pub fn shown(id: &RequestId, show: fn(&str)) -> Result<Request, Failure> {
+    let here = Here::system();
+    let request = look(id)?;
+    if request.state != RequestState::Pending {
+        return Err(Failure::new(ExitStatus::Refused, over(&request, None, &here)));
+    }
+    show(&in_full(&request, &here));
+    Ok(request)
 }

@@ -1,4 +1,4 @@
-//! `stint deny`.
+//! `stint deny`: shows what is denied, and denies it.
 
 use stint_proto::{DenyOrder, Request};
 
@@ -8,7 +8,10 @@ use crate::failure::Outcome;
 
 /// Says no to a request.
 pub fn run(args: DenyArgs) -> Outcome {
-    let order = DenyOrder { id: args.id, reason: super::reason(args.reason)? };
+    let mut order = DenyOrder { id: args.id, reason: super::reason(args.reason)? };
+    if !args.json.json {
+        order.id = super::approve::shown(&order.id, crate::out::print)?.id;
+    }
     let request: Request = agent::call("Deny", &order)?;
     Ok(super::decided(&request, args.json))
 }

@@ -9,12 +9,15 @@ use crate::{bus, json, out};
 
 /// Shows grants.
 pub fn run(args: ListArgs) -> Outcome {
-    let filter = ListFilter { ended: args.all, user: args.user, role: args.role };
+    let ListArgs { all: ended, to_review, user, role, json } = args;
+    let filter = ListFilter { ended, to_review, user, role };
     let grants: Vec<Grant> = bus::call("List", &filter)?;
-    if args.json.json {
+    if json.json {
         out::json(&json::grants(&grants));
+    } else if grants.is_empty() && to_review {
+        out::print("Nothing awaits your review.");
     } else if grants.is_empty() {
-        let scope = if args.all { "" } else { " Ended ones too:  stint list --all" };
+        let scope = if ended { "" } else { " Ended ones too:  stint list --all" };
         out::print(&format!("No grants.{scope}"));
     } else {
         out::print(&list(&grants, &Here::system()));

@@ -2,7 +2,6 @@
 
 use std::ffi::{CString, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::path::Path;
 use std::time::Duration;
 
 use nix::errno::Errno;
@@ -11,20 +10,14 @@ use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 use stint_policy::text::harmless;
-use stint_proto::{
-    DropOrder, ExitStatus, Grant, GrantState, Request, RequestState, RoleName, RoleSummary, Status,
-};
+use stint_proto::Grant;
 
-use crate::args::{Asking, RunArgs};
+use crate::args::RunArgs;
 use crate::failure::Failure;
-use crate::look::grants::Here;
-use crate::look::requests::{over, stands};
+use crate::obtain::{HELPER, Obtained, give_back, obtain};
+use crate::out;
 use crate::signals::{Came, Held, die_of};
-use crate::waiting::{Waited, wait, wait_for_start};
-use crate::{bus, out};
 
-/// Gives one process the groups of a grant. A program of its own, as that takes root.
-const HELPER: &str = "/usr/libexec/stint/stint-run";
 /// As shells have it.
 const NOT_FOUND: u8 = 127;
 /// As shells have it.
@@ -40,13 +33,7 @@ const BY_SIGNAL: i32 = 128;
 /// When the role is not to be had, or the command could not be run to its end.
 pub fn run(args: RunArgs) -> Result<u8, Failure> {
     let RunArgs { asking, command } = args;
-    let held = running(&asking.role)?;
-    let ours = held.is_none();
-    let grant = match held {
-        Some(grant) => grant,
-        None => obtain(asking)?,
-    };
-    needs_helper(&grant.role, !grant.groups.is_empty(), Path::new(HELPER))?;
+    let Obtained { grant, ours } = obtain(asking)?;
     // From here on nothing that can be held back ends this process before the role is given back.
     let signals = Held::hold(&[
         Signal::SIGINT,
@@ -81,45 +68,6 @@ fn with(grant: &Grant, command: &[OsString], signals: &Held) -> Result<Ending, F
         Ok(child) => through(child, signals),
         Err(status) => Ok(Ending::Status(status)),
     }
-}
-
-/// The caller's running grant of the role.
-fn running(role: &RoleName) -> Result<Option<Grant>, Failure> {
-    let status: Status = bus::call("Status", &())?;
-    let fits = |grant: &Grant| grant.role == *role && grant.state == GrantState::Active;
-    Ok(status.grants.into_iter().find(fits))
-}
-
-/// Refuses where the program is missing that a role with groups needs.
-fn needs_helper(role: &RoleName, groups: bool, helper: &Path) -> Result<(), Failure> {
-    if !groups || helper.exists() {
-        return Ok(());
-    }
-    let helper = helper.display();
-    let text =
-        format!("{role} gives groups, and {helper}, which gives them to a command, is missing");
-    Err(Failure::failed(text))
-}
-
-/// Asks for the role and waits until it is there.
-fn obtain(asking: Asking) -> Result<Grant, Failure> {
-    let roles: Vec<RoleSummary> = bus::call("Roles", &())?;
-    if let Some(role) = roles.iter().find(|role| role.name == asking.role) {
-        needs_helper(&role.name, !role.groups.is_empty(), Path::new(HELPER))?;
-    }
-    let order = super::request::order(asking, Some(&roles))?;
-    let request: Request = bus::call("Request", &order)?;
-    let here = Here::system();
-    let request = match wait(request, None)? {
-        Waited::Over(request) if request.state == RequestState::Approved => request,
-        Waited::Over(request) => {
-            return Err(Failure::new(ExitStatus::Refused, over(&request, None, &here)));
-        }
-        Waited::Late(request) | Waited::Interrupted(request) => {
-            return Err(Failure::new(ExitStatus::Pending, stands(&request, &here)));
-        }
-    };
-    wait_for_start(&request)
 }
 
 /// Starts the command: by the helper where the grant gives groups. One that cannot be run is an
@@ -191,20 +139,6 @@ fn through(child: Pid, signals: &Held) -> Result<Ending, Failure> {
             // It may have ended in this moment, which the next turn sees.
             let _ = kill(child, signal);
         }
-    }
-}
-
-/// Gives back what was taken for the command. Has it ended meanwhile, that is as good.
-fn give_back(grant: &Grant) {
-    let order = DropOrder { id: Some(grant.id.clone()) };
-    let given: Result<Vec<Grant>, Failure> = bus::call("Drop", &order);
-    if let Err(failure) = given
-        && failure.status != ExitStatus::NoSuchId
-    {
-        let (role, id) = (&grant.role, &grant.id);
-        let until = Here::system().clock(grant.expires_at);
-        out::warn(&failure.message);
-        out::warn(&format!("stint: {role} stays yours until {until}. To end it:  stint drop {id}"));
     }
 }
 
@@ -289,17 +223,5 @@ mod tests {
         grant.groups = vec!["docker".parse().unwrap()];
         let by_helper = [HELPER, "g4t9", "--", "docker", "ps", "--all"];
         assert_eq!(words(&grant, &typed), command(&by_helper));
-    }
-
-    #[test]
-    fn a_missing_helper_is_said_where_it_is_needed() {
-        let (role, missing) = ("containers".parse().unwrap(), Path::new("/nonexistent/stint-run"));
-        assert_eq!(
-            needs_helper(&role, true, missing).unwrap_err().message,
-            "stint: containers gives groups, and /nonexistent/stint-run, which gives them to a \
-             command, is missing"
-        );
-        assert_eq!(needs_helper(&role, false, missing), Ok(()));
-        assert_eq!(needs_helper(&role, true, Path::new("/")), Ok(()));
     }
 }

@@ -101,9 +101,9 @@ fn with_daemon() -> (Shown, Running, tempfile::TempDir) {
 fn approves_what_was_shown_and_shows_what_came_of_it() {
     let (mut shown, daemon, _dir) = with_daemon();
     shown.type_until("a", "(uid");
-    assert!(daemon.decided.lock().unwrap().is_empty());
+    assert!(daemon.decided().is_empty());
     shown.type_until("y", "(g4t9).");
-    assert_eq!(*daemon.decided.lock().unwrap(), [("7kq2".into(), "the-digest".into())]);
+    assert_eq!(daemon.decided(), [("7kq2".into(), "the-digest".into())]);
     let (left, back) = (shown.seen.find(LEAVE), shown.seen.find(ENTER));
     let asked = shown.seen.find("Approving 7kq2");
     assert!(left.is_some() && left < asked && asked < back, "{:?}", shown.seen);
@@ -117,9 +117,9 @@ fn denies_for_a_reason_and_shows_a_refusal() {
     let (mut shown, daemon, _dir) = with_daemon();
     shown.type_until("d", "Why");
     shown.type_until("\x1b[200~not\nnow\x1b[201~", "now_");
-    assert!(daemon.decided.lock().unwrap().is_empty(), "a pasted line end is no Enter");
+    assert!(daemon.decided().is_empty(), "a pasted line end is no Enter");
     shown.type_until("\r", "own");
-    assert_eq!(*daemon.decided.lock().unwrap(), [("7kq2".into(), "not now".into())]);
+    assert_eq!(daemon.decided(), [("7kq2".into(), "not now".into())]);
     write(&shown.near, b"q").unwrap();
     assert_eq!(ended(shown).0.code(), Some(0));
 }
@@ -132,7 +132,7 @@ fn a_daemon_that_goes_away_comes_back_by_itself() {
     shown.until("reached:");
     shown.seen.clear();
     let again = Running::at(&dir.path().join("bus"));
-    again.decided.lock().unwrap().push((String::new(), String::new()));
+    again.change(|state| state.decided.push((String::new(), String::new())));
     shown.until("pending for you");
     write(&shown.near, b"q").unwrap();
     assert_eq!(ended(shown).0.code(), Some(0));

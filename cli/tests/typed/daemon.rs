@@ -1,18 +1,31 @@
 //! A bus with one service on it, which answers as stintd would: one request is pending until
-//! somebody has decided on it.
+//! somebody has decided on it, and the caller may have one of their own.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use stint_proto::{ApproveOrder, DenyOrder, Grant, ListFilter, Request, RequestState, Uid};
+use stint_proto::{
+    ApproveOrder, DenyOrder, DropOrder, Grant, GrantState, ListFilter, Origin, Request, RequestId,
+    RequestOrder, RequestState, ReviewOrder, RoleSummary, Status, Uid,
+};
 use tokio::net::UnixListener;
 use tokio::sync::{oneshot, watch};
 use zbus::connection::Builder;
 
-/// What was decided.
-pub type Decided = Arc<Mutex<Vec<(String, String)>>>;
+/// How things stand, and what was asked for in turn.
+#[derive(Default)]
+pub struct State {
+    /// Decisions: the id with the digest, the reason or the note.
+    pub decided: Vec<(String, String)>,
+    /// What the holder did: `request admin`, `cancel 7kq2`, `drop g4t9`.
+    pub asked: Vec<String>,
+    /// The caller's own request.
+    pub own: Option<Request>,
+    /// What the caller holds of it.
+    pub held: Option<Grant>,
+}
 
 /// The bus itself, as far as a client asks anything of it.
 struct Bus;
@@ -25,15 +38,21 @@ impl Bus {
 }
 
 /// The daemon.
+#[derive(Clone)]
 struct Daemon {
-    decided: Decided,
+    state: Arc<Mutex<State>>,
     serial: Arc<watch::Sender<u64>>,
 }
 
 impl Daemon {
-    fn note(&self, id: &str, what: &str) -> Request {
-        self.decided.lock().unwrap().push((id.to_owned(), what.to_owned()));
+    fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+        let done = change(&mut self.state.lock().unwrap());
         self.serial.send_modify(|serial| *serial += 1);
+        done
+    }
+
+    fn note(&self, id: &str, what: &str) -> Request {
+        self.change(|state| state.decided.push((id.to_owned(), what.to_owned())));
         request()
     }
 }
@@ -47,12 +66,64 @@ impl Daemon {
         *self.serial.borrow()
     }
 
-    fn pending(&self) -> Vec<Request> {
-        if self.decided.lock().unwrap().is_empty() { vec![request()] } else { Vec::new() }
+    fn status(&self) -> Status {
+        let state = self.state.lock().unwrap();
+        let pending = state.own.iter().filter(|own| own.state == RequestState::Pending);
+        Status {
+            host: "web-1".into(),
+            user: Some("alice".parse().unwrap()),
+            grants: state.held.iter().cloned().collect(),
+            requests: pending.cloned().collect(),
+            to_decide: 0,
+            eligible: vec!["admin".parse().unwrap()],
+            gate_mode: "enforce".into(),
+            alarms: Vec::new(),
+            policy_problem: None,
+        }
     }
 
-    fn list(&self, _filter: ListFilter) -> Vec<Grant> {
+    fn roles(&self) -> Vec<RoleSummary> {
         Vec::new()
+    }
+
+    fn request(&self, order: RequestOrder) -> Request {
+        self.change(|state| {
+            state.asked.push(format!("request {}", order.role));
+            state.own.insert(request()).clone()
+        })
+    }
+
+    #[zbus(name = "Await")]
+    async fn await_request(&self, _id: RequestId, seconds: u64) -> Request {
+        let now = || self.state.lock().unwrap().own.clone().unwrap_or_else(request);
+        let mut serial = self.serial.subscribe();
+        let over = serial.wait_for(|_| now().state != RequestState::Pending);
+        let _in_time = tokio::time::timeout(Duration::from_secs(seconds), over).await.is_ok();
+        now()
+    }
+
+    fn cancel(&self, id: RequestId) -> zbus::fdo::Result<Request> {
+        self.change(|state| {
+            state.asked.push(format!("cancel {id}"));
+            let mut own = state.own.take().unwrap();
+            own.state = RequestState::Cancelled;
+            Ok(own)
+        })
+    }
+
+    fn drop(&self, order: DropOrder) -> Vec<Grant> {
+        self.change(|state| {
+            state.asked.push(format!("drop {}", order.id.unwrap()));
+            state.held.take().into_iter().collect()
+        })
+    }
+
+    fn pending(&self) -> Vec<Request> {
+        if self.state.lock().unwrap().decided.is_empty() { vec![request()] } else { Vec::new() }
+    }
+
+    fn list(&self, filter: ListFilter) -> Vec<Grant> {
+        if filter.to_review { vec![grant()] } else { Vec::new() }
     }
 
     fn approve(&self, order: ApproveOrder) -> Request {
@@ -65,6 +136,35 @@ impl Daemon {
     fn deny(&self, order: DenyOrder) -> zbus::fdo::Result<Request> {
         self.note(order.id.as_str(), &order.reason);
         Err(zbus::fdo::Error::AccessDenied("it is your own".to_owned()))
+    }
+
+    fn review(&self, order: ReviewOrder) -> Grant {
+        self.note(order.id.as_str(), &order.note);
+        grant()
+    }
+}
+
+/// What is held of the request, as the use of a break-glass role.
+pub fn grant() -> Grant {
+    Grant {
+        id: "g4t9".parse().unwrap(),
+        user: "alice".parse().unwrap(),
+        uid: Uid(1001),
+        role: "admin".parse().unwrap(),
+        state: GrantState::Active,
+        starts_at: "2026-11-23T14:02:00Z".parse().unwrap(),
+        expires_at: "2026-11-23T14:32:00Z".parse().unwrap(),
+        ended_at: None,
+        end_reason: None,
+        origin: Origin::BreakGlass,
+        reason: "disk full".into(),
+        ticket: None,
+        granted_by: "alice".into(),
+        approvals: Vec::new(),
+        request: Some("7kq2".parse().unwrap()),
+        reviewed_by: None,
+        services: vec!["sudo".parse().unwrap()],
+        groups: Vec::new(),
     }
 }
 
@@ -97,8 +197,7 @@ pub fn request() -> Request {
 
 /// The daemon while it runs; it is gone when this is.
 pub struct Running {
-    /// What was decided, in turn: the id with the digest or the reason.
-    pub decided: Decided,
+    daemon: Daemon,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -106,23 +205,49 @@ pub struct Running {
 impl Running {
     /// Starts one at this socket.
     pub fn at(socket: &Path) -> Self {
-        let decided = Decided::default();
+        let serial = Arc::new(watch::Sender::new(1));
+        let daemon = Daemon { state: Arc::default(), serial };
         let (stop, stopped) = oneshot::channel();
         let (ready, listens) = mpsc::channel();
-        let (socket, noted) = (socket.to_owned(), Arc::clone(&decided));
+        let (socket, served) = (socket.to_owned(), daemon.clone());
         let thread = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             runtime.unwrap().block_on(async {
                 let listener = UnixListener::bind(socket).unwrap();
                 ready.send(()).unwrap();
                 tokio::select! {
-                    () = serve(&listener, noted) => {}
+                    () = serve(&listener, served) => {}
                     _ = stopped => {}
                 }
             });
         });
         listens.recv().unwrap();
-        Self { decided, stop: Some(stop), thread: Some(thread) }
+        Self { daemon, stop: Some(stop), thread: Some(thread) }
+    }
+
+    /// Looks at how things stand, or changes it.
+    pub fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+        self.daemon.change(change)
+    }
+
+    /// What was decided, in turn.
+    pub fn decided(&self) -> Vec<(String, String)> {
+        self.daemon.state.lock().unwrap().decided.clone()
+    }
+
+    /// What was asked for, in turn.
+    pub fn asked(&self) -> Vec<String> {
+        self.daemon.state.lock().unwrap().asked.clone()
+    }
+
+    /// Somebody approves the caller's own request.
+    pub fn approves(&self) {
+        self.change(|state| {
+            let own = state.own.as_mut().unwrap();
+            own.state = RequestState::Approved;
+            own.grant = Some(grant().id);
+            state.held = Some(grant());
+        });
     }
 }
 
@@ -134,17 +259,15 @@ impl Drop for Running {
     }
 }
 
-async fn serve(listener: &UnixListener, decided: Decided) {
-    let serial = Arc::new(watch::Sender::new(1));
+async fn serve(listener: &UnixListener, daemon: Daemon) {
     let mut open = Vec::new();
     loop {
         let (stream, _) = listener.accept().await.unwrap();
-        let daemon = Daemon { decided: Arc::clone(&decided), serial: Arc::clone(&serial) };
         let connection = Builder::unix_stream(stream.into_std().unwrap())
             .server(zbus::Guid::generate())
             .p2p()
             .serve_at("/org/freedesktop/DBus", Bus)
-            .serve_at("/org/stint/Stint1", daemon)
+            .serve_at("/org/stint/Stint1", daemon.clone())
             .build()
             .await;
         // Who left while greeting was a board that was being closed.

@@ -5,6 +5,8 @@ mod asking;
 mod board;
 mod cli;
 mod daemon;
+mod deciding;
+mod running;
 mod terminal;
 
 use std::path::Path;

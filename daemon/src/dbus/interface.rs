@@ -184,7 +184,8 @@ impl Interface {
         Ok(self.engine.health())
     }
 
-    /// Grants: all of them for root and readers of the record, their own for others.
+    /// Grants: all of them for root and readers of the record, their own for others. Or those that
+    /// await the caller's review.
     async fn list(
         &self,
         #[zbus(connection)] connection: &Connection,
@@ -192,6 +193,9 @@ impl Interface {
         filter: ListFilter,
     ) -> Result<Vec<Grant>, BusError> {
         let by = self.admit("List", connection, &header).await?;
+        if filter.to_review {
+            return Ok(self.engine.to_review(&filter, by.caller.uid).await?);
+        }
         if self.engine.reads_all(by.caller.uid).await? {
             return Ok(self.engine.list(&filter, None).await?);
         }

@@ -1,7 +1,9 @@
 //! What the holder of a grant, and whoever reviews it, can do about it: drop it, mark the use of a
 //! break-glass role as reviewed.
 
-use stint_proto::{DropOrder, ErrorCode, Event, Grant as Shown, GrantId, ReviewOrder, Uid};
+use stint_proto::{
+    DropOrder, ErrorCode, Event, Grant as Shown, GrantId, ListFilter, ReviewOrder, Uid,
+};
 
 use super::decide::check_text;
 use super::end::Ending;
@@ -66,6 +68,26 @@ impl Engine {
                 Err(Refusal::new(ErrorCode::Invalid, text))
             }
         }
+    }
+
+    /// The uses of break-glass roles that await this caller's review, running and ended, as far as
+    /// they fit the filter.
+    ///
+    /// # Errors
+    /// [`Refusal`] when the state cannot be read, or the account database does not answer.
+    pub async fn to_review(&self, filter: &ListFilter, uid: Uid) -> Result<Vec<Shown>, Refusal> {
+        let Some(user) = self.name_of(uid).await else { return Ok(Vec::new()) };
+        let person = self.stands_as(user, uid).await?;
+        let mut used = self.store.unreviewed(None).await?;
+        used.extend(self.state().index.iter().filter(|grant| grant.awaits_review()).cloned());
+        used.retain(|grant| {
+            filter.user.as_ref().is_none_or(|user| grant.user == *user)
+                && filter.role.as_ref().is_none_or(|role| grant.role == *role)
+                && self.reviews(&person, grant).is_ok()
+        });
+        used.sort_by_key(|grant| grant.starts_at);
+        let policy = self.policy();
+        Ok(used.iter().map(|grant| self.shown(&policy, grant)).collect())
     }
 
     /// Whether this caller may mark this use of a break-glass role as reviewed, before they are
@@ -135,7 +157,7 @@ impl Engine {
             Ok(grant) if grant.awaits_review() => Ok(grant),
             Ok(grant) => Err(no_use(&grant.id)),
             Err(NotOne::Several(count)) => Err(Refusal::several("grants", id, count)),
-            Err(NotOne::None) => match self.store.unreviewed(id).await?.as_slice() {
+            Err(NotOne::None) => match self.store.unreviewed(Some(id.clone())).await?.as_slice() {
                 [grant] => Ok(grant.clone()),
                 [] => Err(no_use(id)),
                 more => Err(Refusal::several("grants", id, more.len())),

@@ -295,13 +295,12 @@ impl Store {
     }
 
     /// The uses of break-glass roles that are over and that nobody has reviewed, whose id begins
-    /// like this.
+    /// like this; all of them, if nothing is said.
     ///
     /// # Errors
     /// [`StoreError`] when the state cannot be read.
-    pub async fn unreviewed(&self, prefix: &GrantId) -> Result<Vec<Grant>, StoreError> {
-        let prefix = prefix.clone();
-        self.query(move |connection| request_rows::unreviewed(connection, &prefix)).await
+    pub async fn unreviewed(&self, prefix: Option<GrantId>) -> Result<Vec<Grant>, StoreError> {
+        self.query(move |connection| request_rows::unreviewed(connection, prefix.as_ref())).await
     }
 
     /// Whether this id was ever given, to a grant or to a request.

@@ -2,7 +2,7 @@
 
 use stint_tests::{Host, Suite};
 
-use crate::common::{SOON, builder, is_in};
+use crate::common::{SOON, builder, document, is_in};
 use crate::notices::at_terminal;
 use crate::workflow::{ask, call, refused, text};
 
@@ -44,12 +44,22 @@ fn it_is_loud_and_once_until_somebody_else_has_reviewed_it() {
     call(&host, "alice", "Drop", &[]).unwrap();
     refused(&ask(&host, "alice", "rescue"), "review");
     refused(&review(&host, "alice", &id), "your own use");
+    let awaits = |user: &str| {
+        document(&host.as_user(user, "stint list --to-review --json").stdout)
+            .as_array()
+            .map(|used| used.iter().map(|used| text(used, "id").to_owned()).collect::<Vec<_>>())
+    };
+    assert_eq!(awaits("alice"), Some(vec![]), "one's own use is somebody else's to review");
+    for reviewer in ["bob", "carol"] {
+        assert_eq!(awaits(reviewer), Some(vec![id.clone()]), "{reviewer}");
+    }
     ask(&host, "bob", "rescue").expect("what is to be reviewed is alice's use");
     assert!(review(&host, "carol", &id).is_ok(), "a reader of the record may");
     refused(&review(&host, "carol", &id), "awaits review");
     let event = format!("STINT_EVENT=break_glass.reviewed STINT_GRANT={id}");
     assert_eq!(host.journal_of(&event, 1, SOON)[0]["STINT_ACTOR"], "carol");
     assert_eq!(crate::common::listed(&host, &id)["reviewed_by"], "carol");
+    assert_eq!(awaits("bob"), Some(vec![]), "it is reviewed");
     ask(&host, "alice", "rescue").expect("reviewed, it may be taken again");
 }
 
