@@ -99,6 +99,7 @@ pub enum Verb {
     /// Grants that are held or scheduled; root sees everybody's
     List(ListArgs),
     /// Requests and grants, live, full screen; approve and deny them there
+    #[command(after_help = crate::watch::manual())]
     Watch,
     /// Read the policy again and put it in force (root)
     Reload(Json),

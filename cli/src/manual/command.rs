@@ -76,9 +76,20 @@ fn verbs(page: &mut Page, command: &clap::Command, name: &str) {
         }
         page.raw(&options(verb));
         if let Some(examples) = verb.get_after_help() {
-            page.example(&examples.to_string());
+            after(page, &examples.to_string());
         }
         verbs(page, verb, &name);
+    }
+}
+
+/// What stands below the options: lines that are set in as they are, the rest as paragraphs.
+fn after(page: &mut Page, text: &str) {
+    for part in text.split("\n\n") {
+        if part.lines().any(|line| line.starts_with("  ")) {
+            page.example(part);
+        } else {
+            page.text(part);
+        }
     }
 }
 

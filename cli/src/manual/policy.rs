@@ -23,7 +23,8 @@ pub fn page() -> String {
     );
     page.heading("KEYS");
     for key in keys() {
-        let heading = matches!(key.kind, Kind::Table | Kind::Tables);
+        // A table within a table has no section of its own: what follows is not in it.
+        let heading = matches!(key.kind, Kind::Table | Kind::Tables) && key.table().is_empty();
         if heading {
             page.subheading(key.path);
             page.text(key.doc);
@@ -56,31 +57,99 @@ fn meaning(key: &Key) -> String {
     text
 }
 
-const EXAMPLE: &str = r#"[roles.admin]
-description  = "Anything as root"
-sudo         = [{ run_as = "root", commands = ["ALL"] }]
-eligible     = ["%engineers"]
-max_duration = "4h"
+/// Every key of the language once, with what it means in a few words.
+const EXAMPLE: &str = r##"[gate]
+mode   = "enforce"               # "observe": log what would be denied, deny nothing
+exempt = ["%ops-emergency"]      # they pass without a grant, while stintd is dead too
+prompt = true                    # ask for the reason in the middle of a sudo
 
-[roles.containers]
-groups   = ["docker"]
-eligible = ["%engineers"]
+[audit]
+readers = ["%auditors"]          # see everything, change nothing
 
-[[grants]]
+[requests]
+lapse_after          = "24h"     # a request that nobody decides on
+max_pending_per_user = 5
+max_pending          = 1000      # on the whole host
+
+[approvals]
+authenticate = true              # approvers type their password; false: they do not
+
+[notify]
+terminals = true                 # lines on the terminals of approvers and requesters
+
+[groups]
+backend = "auto"                 # "files": /etc/group; "userdb": by nss-systemd
+
+[roles.admin]
+description      = "Anything as root"
+sudo             = [{ run_as = "root", commands = ["ALL"] }]
+eligible         = ["%engineers", "alice"]    # who may ask for it
+approvers        = ["%leads"]                 # who may approve, never of their own
+approvals        = 2                          # how many of them; 0: a reason will do
+max_duration     = "4h"
+default_duration = "30m"                      # where no duration is asked for
+reason           = { required = true, min_length = 10 }
+ticket           = '^(INC|CHG)-\d+$'          # without it none is asked for
+hours            = "Mon-Fri 08:00-18:00 Europe/Berlin; Sat 09:00-12:00 Europe/Berlin"
+cooldown         = "10m"                      # from the end of a grant to the next
+daily_budget     = "4h"                       # in 24 hours, for each user
+max_active       = 2                          # holders at once
+password         = true                       # false: sudo asks for none
+record           = true                       # sudo keeps what goes in and out
+on_expiry        = "terminate"                # or "leave"; these three: not yet
+warn_before      = ["5m", "1m"]               # before the end, to its sessions
+grace            = "10s"                      # between the polite signal and SIGKILL
+
+[roles.containers]               # a role can give groups
+groups    = ["docker"]
+eligible  = ["%engineers"]
+approvals = 0
+
+[roles.restart-web]              # and it can be narrow
+sudo      = [{ commands = ["/usr/bin/systemctl restart nginx"] }]
+services  = ["su"]               # doors that it opens besides sudo
+polkit    = ["org.freedesktop.systemd1.manage-units"]   # not yet
+hosts     = ["web-*"]            # it is there on these hosts only
+eligible  = ["bob"]
+approvers = ["%leads"]
+
+[roles.rescue]                   # no approval, loud, once until it is reviewed
+sudo        = [{ commands = ["ALL"] }]
+eligible    = ["%oncall"]
+approvers   = ["%leads"]         # they are told, and may review it
+break_glass = true
+
+[[grants]]                       # held from this file, with no request
 user   = "bob"
 role   = "containers"
 from   = 2026-12-01T09:00:00Z
 until  = 2026-12-01T17:00:00Z
-reason = "CHG-4711 change window""#;
+reason = "CHG-4711 change window""##;
 
 #[cfg(test)]
 mod tests {
+    use stint_policy::language::keys;
     use stint_policy::{SourceFile, parse};
 
     #[test]
     fn the_example_is_a_policy() {
         let file = SourceFile { path: "example".into(), text: super::EXAMPLE.into() };
         let policy = parse(&[file], "web-1", None).unwrap().policy;
-        assert_eq!((policy.roles.len(), policy.grants.len()), (2, 1));
+        assert_eq!((policy.roles.len(), policy.grants.len()), (4, 1));
+    }
+
+    #[test]
+    fn the_example_has_every_key_and_fits_a_terminal() {
+        let words: Vec<&str> = super::EXAMPLE
+            .split(|c: char| !c.is_ascii_alphanumeric() && c != '_')
+            .filter(|word| !word.is_empty())
+            .collect();
+        for key in keys() {
+            let name = key.path.rsplit('.').find(|part| *part != "NAME").unwrap();
+            assert!(words.contains(&name), "{}", key.path);
+        }
+        for line in super::EXAMPLE.lines() {
+            assert!(line.chars().count() <= 90, "{line}");
+        }
     }
 }

@@ -20,3 +20,4 @@ mod update;
 
 pub use live::run;
 pub use model::Decision;
+pub use page::manual;

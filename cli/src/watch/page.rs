@@ -129,20 +129,39 @@ fn of_grant(grant: &Grant, here: &Here, room: usize) -> Vec<String> {
     lines
 }
 
+/// What can be typed, and what comes of it.
+const KEYS: [(&str, &str); 8] = [
+    ("j k", "or the arrows: move; scroll a page that is longer than the screen"),
+    ("Tab", "change between requests and grants"),
+    ("Enter", "show the request or the grant"),
+    ("a", "show the request and ask whether to approve it; y approves"),
+    ("d", "show the request and ask why to deny it; Enter denies"),
+    ("Esc", "back"),
+    ("?", "these lines"),
+    ("q Ctrl-C", "quit"),
+];
+
 fn help(room: usize) -> Vec<String> {
-    let keys = [
-        ("j k", "or the arrows: move; scroll a page that is longer than the screen"),
-        ("Tab", "change between requests and grants"),
-        ("Enter", "show the request or the grant"),
-        ("a", "show the request and ask whether to approve it; y approves"),
-        ("d", "show the request and ask why to deny it; Enter denies"),
-        ("Esc", "back"),
-        ("?", "these lines"),
-        ("q Ctrl-C", "quit"),
-    ];
     let mut lines = Vec::new();
-    keys.iter().for_each(|(key, what)| fact(key, what, room, &mut lines));
+    KEYS.iter().for_each(|(key, what)| fact(key, what, room, &mut lines));
     lines
+}
+
+/// The same for the command's help: what the board shows, its keys, and what approving there does.
+pub fn manual() -> String {
+    let keys = KEYS.iter().map(|(key, what)| format!("  {key:<9} {what}\n"));
+    let keys: String = keys.collect();
+    format!(
+        "Above are the requests that you may decide on, below the grants that run: your own. Root and \
+         readers of the record see all of both. The board follows what happens by itself; its times \
+         are by the local clock.\n\n\
+         Keys:\n{keys}\n\
+         y approves exactly the request that is on the screen, once it has been shown to its last \
+         line, as stint approve does: if it has changed since, nothing is approved. For the \
+         password, where the policy wants it, the board makes room and comes back. A note cannot be \
+         given here (stint approve --note), and a break-glass role is reviewed by stint review.\n\n\
+         It needs a terminal; where there is none: stint pending, stint list."
+    )
 }
 
 /// What came of a decision.
