@@ -49,16 +49,22 @@ fn main() -> ExitCode {
     ExitCode::from(status)
 }
 
-/// Takes verbs that the help keeps to itself out of what a mistyped one may have meant.
+/// Suggests the verb that a mistyped one comes closest to, of those that the help shows; and not
+/// that an option may have been meant as a value, as no value looks like one.
 fn suggest_what_is_shown(error: &mut clap::Error) {
-    let Some(ContextValue::Strings(mut verbs)) = error.remove(ContextKind::SuggestedSubcommand)
-    else {
-        return;
-    };
-    let stint = args::Cli::command();
-    verbs.retain(|verb| !stint.find_subcommand(verb).is_some_and(clap::Command::is_hide_set));
-    if !verbs.is_empty() {
-        error.insert(ContextKind::SuggestedSubcommand, ContextValue::Strings(verbs));
+    if let Some(ContextValue::Strings(mut verbs)) = error.remove(ContextKind::SuggestedSubcommand) {
+        let stint = args::Cli::command();
+        verbs.retain(|verb| !stint.find_subcommand(verb).is_some_and(clap::Command::is_hide_set));
+        // The closest is the last.
+        if let Some(verb) = verbs.pop() {
+            error.insert(ContextKind::SuggestedSubcommand, ContextValue::String(verb));
+        }
+    }
+    if let Some(ContextValue::StyledStrs(mut tips)) = error.remove(ContextKind::Suggested) {
+        tips.retain(|tip| !tip.to_string().starts_with("to pass "));
+        if !tips.is_empty() {
+            error.insert(ContextKind::Suggested, ContextValue::StyledStrs(tips));
+        }
     }
 }
 
@@ -68,6 +74,11 @@ fn misunderstood(error: &clap::Error) -> ExitStatus {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
             out::print(&error.render().ansi().to_string());
             return ExitStatus::Done;
+        }
+        // Nothing was wrong with what was typed; there was only too little of it.
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            out::warn(error.render().ansi().to_string().trim_end());
+            return ExitStatus::Usage;
         }
         ErrorKind::ValueValidation => {
             // The reason itself is the whole message: which value, and what would be right.
@@ -94,6 +105,23 @@ mod tests {
         let mut error = args::Cli::try_parse_from(["stint", verb]).unwrap_err();
         suggest_what_is_shown(&mut error);
         error.render().to_string()
+    }
+
+    #[test]
+    fn a_mistyped_verb_leads_to_the_closest() {
+        for (typed, meant) in [("reqest", "request"), ("aprove", "approve"), ("pendin", "pending")]
+        {
+            let said = said_of(typed);
+            assert!(said.contains(&format!("a similar subcommand exists: '{meant}'")), "{said}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_option_is_not_taken_for_a_value() {
+        let mut error = args::Cli::try_parse_from(["stint", "cancel", "--all"]).unwrap_err();
+        assert!(error.render().to_string().contains("to pass '--all'"), "not a test");
+        suggest_what_is_shown(&mut error);
+        assert!(!error.render().to_string().contains("tip"), "{error}");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use jiff::civil;
-use jiff::tz::{AmbiguousOffset, TimeZone};
+use jiff::tz::{AmbiguousOffset, Offset, TimeZone};
 use stint_policy::text::quoted;
 use stint_proto::{Length, Timestamp};
 
@@ -12,14 +12,18 @@ use stint_proto::{Length, Timestamp};
 pub enum BadWhen {
     /// It does not read as one.
     Unreadable(String),
+    /// It does not read as one of the past.
+    NotPast(String),
+    /// It is yet to come, where a time of the past is asked for.
+    Ahead(String),
     /// The zone that it names is none.
     NoSuchZone(String),
     /// It names no zone, and the one of the clock is not known.
     NoZone,
     /// The clock is set forward past it.
     LeftOut(String),
-    /// The clock is set back, and shows it twice.
-    Twice(String),
+    /// The clock is set back, and shows it twice: the two times that it may be.
+    Twice(String, [String; 2]),
 }
 
 impl fmt::Display for BadWhen {
@@ -31,6 +35,13 @@ impl fmt::Display for BadWhen {
                  2026-12-01T09:00:00Z",
                 quoted(text)
             ),
+            Self::NotPast(text) => write!(
+                f,
+                "{} is no time: write it such as 30d (ago), 2026-11-01, \"2026-11-01 09:00\" or \
+                 2026-11-01T09:00:00Z",
+                quoted(text)
+            ),
+            Self::Ahead(text) => write!(f, "{} is yet to come", quoted(text)),
             Self::NoSuchZone(name) => {
                 write!(f, "{} is no time zone: write it such as Europe/Berlin", quoted(name))
             }
@@ -44,10 +55,9 @@ impl fmt::Display for BadWhen {
                 "there is no {}: the clock is set forward past it; write the hour before or after",
                 quoted(text)
             ),
-            Self::Twice(text) => write!(
+            Self::Twice(text, [first, second]) => write!(
                 f,
-                "{} comes twice, as the clock is set back: write it such as \
-                 2026-10-25T02:30:00+02:00",
+                "{} comes twice, as the clock is set back: write {first} or {second}",
                 quoted(text)
             ),
         }
@@ -80,20 +90,25 @@ pub fn parse(text: &str, now: Timestamp, zone: &TimeZone) -> Result<Timestamp, B
 /// The same for a time of the past: `30d` is that long ago, and a day alone its beginning.
 ///
 /// # Errors
-/// As [`parse`].
+/// As [`parse`], and when it is yet to come.
 pub fn past(text: &str, now: Timestamp, zone: &TimeZone) -> Result<Timestamp, BadWhen> {
     if let Ok(length) = text.parse::<Length>() {
         return Ok(Timestamp(now.micros().saturating_sub(length.micros())));
     }
-    match civil::Date::strptime("%Y-%m-%d", text) {
+    let bad = || BadWhen::NotPast(text.to_owned());
+    let time = match civil::Date::strptime("%Y-%m-%d", text) {
         // A day's beginning is a time even where the clock is set forward past midnight.
-        Ok(_) if zone.is_unknown() => Err(BadWhen::NoZone),
+        Ok(_) if zone.is_unknown() => return Err(BadWhen::NoZone),
         Ok(day) => day
             .to_zoned_datetime(zone.clone())
             .map(|start| Timestamp(start.timestamp().as_microsecond()))
-            .map_err(|_| BadWhen::Unreadable(text.to_owned())),
-        Err(_) => parse(text, now, zone),
-    }
+            .map_err(|_| bad())?,
+        Err(_) => parse(text, now, zone).map_err(|error| match error {
+            BadWhen::Unreadable(_) => bad(),
+            other => other,
+        })?,
+    };
+    if time > now { Err(BadWhen::Ahead(text.to_owned())) } else { Ok(time) }
 }
 
 /// A zone that is named behind a time: `09:00 Europe/Berlin`, `09:00[Europe/Berlin]`.
@@ -124,7 +139,15 @@ fn local(text: &str, now: Timestamp, zone: &TimeZone) -> Result<Timestamp, BadWh
     let found = zone.to_ambiguous_zoned_datetime(local);
     match found.offset() {
         AmbiguousOffset::Gap { .. } => return Err(BadWhen::LeftOut(text.to_owned())),
-        AmbiguousOffset::Fold { .. } => return Err(BadWhen::Twice(text.to_owned())),
+        AmbiguousOffset::Fold { before, after } => {
+            let exact = |offset: Offset| {
+                let seconds = offset.seconds();
+                let (sign, seconds) = if seconds < 0 { ('-', -seconds) } else { ('+', seconds) };
+                let (hours, minutes) = (seconds / 3600, seconds % 3600 / 60);
+                format!("{}{sign}{hours:02}:{minutes:02}", local.strftime("%Y-%m-%dT%H:%M:%S"))
+            };
+            return Err(BadWhen::Twice(text.to_owned(), [before, after].map(exact)));
+        }
         AmbiguousOffset::Unambiguous { .. } => {}
     }
     let time = found.unambiguous().map_err(|_| bad())?;
@@ -195,8 +218,8 @@ mod tests {
         );
         assert_eq!(
             read("2026-10-25 02:30").unwrap_err().to_string(),
-            "\"2026-10-25 02:30\" comes twice, as the clock is set back: write it such as \
-             2026-10-25T02:30:00+02:00"
+            "\"2026-10-25 02:30\" comes twice, as the clock is set back: write \
+             2026-10-25T02:30:00+02:00 or 2026-10-25T02:30:00+01:00"
         );
         assert_eq!(read("2026-03-29 03:00").unwrap(), "2026-03-29T01:00:00.000Z");
         assert_eq!(read("2026-03-29 01:59").unwrap(), "2026-03-29T00:59:00.000Z");
@@ -226,6 +249,14 @@ mod tests {
         assert_eq!(read("2d").unwrap(), "2026-11-21T12:00:00.000Z");
         assert_eq!(read("2026-11-01").unwrap(), "2026-10-31T23:00:00.000Z");
         assert_eq!(read("2026-11-01 09:00").unwrap(), "2026-11-01T08:00:00.000Z");
-        assert!(read("yesterday").is_err());
+        assert_eq!(
+            read("yesterday").unwrap_err().to_string(),
+            "\"yesterday\" is no time: write it such as 30d (ago), 2026-11-01, \
+             \"2026-11-01 09:00\" or 2026-11-01T09:00:00Z"
+        );
+        for ahead in ["2026-11-24", "+1h", "2026-11-23 13:01"] {
+            let said = format!("\"{ahead}\" is yet to come");
+            assert_eq!(read(ahead).unwrap_err().to_string(), said);
+        }
     }
 }

@@ -53,6 +53,7 @@ pub fn simulate(
     groups: &BTreeSet<GroupName>,
     role: &RoleName,
     at: Timestamp,
+    clock: &dyn Fn(Timestamp) -> String,
 ) -> Simulation {
     let subject = Subject { user, uid: NOBODY, groups };
     let found = find_role(policy, host, role).map_err(RequestRefusal::from);
@@ -60,14 +61,13 @@ pub fn simulate(
         let reasons = found.err().as_ref().map(Finding::against).into_iter().collect();
         return Simulation { may_request: false, reasons };
     };
-    let clock = |at: Timestamp| at.to_string();
-    let case = Case { policy, subject, role, facts: &Facts::default(), clock: &clock };
+    let case = Case { policy, subject, role, facts: &Facts::default(), clock };
     let mut against: Vec<RequestRefusal> = found.err().into_iter().collect();
     against.extend(check_eligible(policy, role, subject).err());
     against.extend(case.objections(at, role.default_duration));
     let may_request = against.is_empty();
     let mut reasons: Vec<Finding> = against.iter().map(Finding::against).collect();
-    reasons.extend(what_speaks_for_it(policy, role, host, subject, at));
+    reasons.extend(what_speaks_for_it(policy, role, host, subject, at, clock));
     reasons.extend(terms(role));
     reasons.extend(limits(role));
     Simulation { may_request, reasons }
@@ -79,6 +79,7 @@ fn what_speaks_for_it(
     host: &str,
     subject: Subject<'_>,
     at: Timestamp,
+    clock: &dyn Fn(Timestamp) -> String,
 ) -> Vec<Finding> {
     let mut found = Vec::new();
     if let Some(entry) = policy.eligible_by(role, subject) {
@@ -93,7 +94,8 @@ fn what_speaks_for_it(
         found.push(Finding::new(text, role.place("hosts")));
     }
     if let Some(hours) = role.hours.as_ref().filter(|hours| hours.contain(at)) {
-        let text = format!("{at} is within its hours, {}.", text::harmless(&hours.to_string()));
+        let text =
+            format!("{} is within its hours, {}.", clock(at), text::harmless(&hours.to_string()));
         found.push(Finding::new(text, role.place("hours")));
     }
     found

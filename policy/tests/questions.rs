@@ -171,7 +171,9 @@ fn what_stands_against_a_request_is_explained_too() {
 
 fn simulated(user: &str, in_groups: &[&str], role: &str, host: &str, at: &str) -> Simulation {
     let (user, role) = (user.parse().unwrap(), role.parse().unwrap());
-    simulate(&policy(), host, &user, &groups(in_groups), &role, at.parse().unwrap())
+    simulate(&policy(), host, &user, &groups(in_groups), &role, at.parse().unwrap(), &|at| {
+        at.to_string()
+    })
 }
 
 fn against(simulation: &Simulation) -> Vec<&str> {

@@ -10,13 +10,13 @@ use super::Json;
 /// What `stint request` and `stint run` ask for.
 #[derive(Debug, Args)]
 pub struct Asking {
-    /// What
+    /// Which role
     pub role: RoleName,
     /// For how long: 90s, 30m, 1h30m, 2d; the role's default if absent
     #[arg(long = "for", value_name = "DURATION", allow_hyphen_values = true)]
     pub duration: Option<Length>,
     /// From when: 14:30, +30m, "2026-12-01 09:00 Europe/Berlin" or RFC 3339; at once if absent
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     pub at: Option<String>,
     /// What for; kept in the record, and shown to who approves
     #[arg(long, value_name = "TEXT")]

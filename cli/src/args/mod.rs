@@ -16,7 +16,9 @@ pub use deciding::{ApproveArgs, DenyArgs, ReviewArgs};
     version,
     after_help = "Exit status: 0 done, 1 failed, 2 usage, 3 refused, \
                   4 still pending when the wait ended, 5 no such id, 69 the daemon cannot be reached.",
-    disable_help_subcommand = true
+    disable_help_subcommand = true,
+    subcommand_value_name = "VERB",
+    subcommand_help_heading = "Verbs"
 )]
 pub struct Cli {
     /// What to do; status if nothing is named
@@ -67,7 +69,7 @@ pub enum Verb {
     /// Give back a grant that you hold
     #[command(after_help = "Examples:\n  stint drop\n  stint drop g4t9")]
     Drop(DropArgs),
-    /// The requests that await your word
+    /// The requests that await your word; root and readers of the record see all that are pending
     Pending(Json),
     /// Say yes to a request, after a look at all that it confers
     #[command(
@@ -75,11 +77,15 @@ pub enum Verb {
                       What is approved is exactly what is shown. Without a terminal --yes is needed."
     )]
     Approve(ApproveArgs),
-    /// Say no to a request
+    /// Say no to a request, which is shown first
     #[command(after_help = "Example:\n  stint deny 7kq2 --reason \"wait for the change window\"")]
     Deny(DenyArgs),
-    /// Mark the use of a break-glass role as reviewed
-    #[command(after_help = "Example:\n  stint review g4t9 --note \"as the incident report says\"")]
+    /// Mark the use of a break-glass role as reviewed; it is shown first
+    #[command(
+        after_help = "Example:\n  stint list --to-review\n  stint review g4t9 --note \"as the incident report says\"\n\n\
+                      Its holder may use the role again then. Approvers of the role, root and readers \
+                      of the record review it; never who used it."
+    )]
     Review(ReviewArgs),
     /// Why the gate would let somebody in, or would not
     #[command(
@@ -96,7 +102,7 @@ pub enum Verb {
     #[command(after_help = "Examples:\n  stint revoke g4t9 --reason \"done early\"\n  \
                       stint revoke --user alice --reason \"left the team\"")]
     Revoke(RevokeArgs),
-    /// Grants that are held or scheduled; root sees everybody's
+    /// Grants that are held or scheduled: your own; root and readers of the record see everybody's
     List(ListArgs),
     /// Requests and grants, live, full screen; approve and deny them there
     #[command(after_help = crate::watch::manual())]
@@ -110,7 +116,7 @@ pub enum Verb {
     Gate(GateArgs),
     /// What is wrong on this host, worst first, each with what mends it (root)
     Doctor(Json),
-    /// Work on policy files; needs no daemon
+    /// Work on policy files; needs no daemon, except to replay requests of the past
     Policy(PolicyArgs),
     /// Files for packages
     #[command(hide = true)]
@@ -134,7 +140,7 @@ pub struct ExplainArgs {
     #[arg(long)]
     pub user: Option<UserName>,
     /// As of when: 14:30, +30m, "2026-12-01 09:00" or RFC 3339
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     pub at: Option<String>,
     /// How it is printed
     #[command(flatten)]
@@ -146,7 +152,7 @@ pub struct ExplainArgs {
 pub struct GrantArgs {
     /// Who shall hold it
     pub user: UserName,
-    /// What
+    /// Which role
     pub role: RoleName,
     /// For how long: 90s, 30m, 1h30m, 2d; the role's default if absent
     #[arg(long = "for", value_name = "DURATION", allow_hyphen_values = true)]
@@ -155,7 +161,7 @@ pub struct GrantArgs {
     #[arg(long, value_name = "TEXT")]
     pub reason: String,
     /// From when: 14:30, +30m, "2026-12-01 09:00" or RFC 3339; now if absent
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     pub at: Option<String>,
     /// The ticket it refers to
     #[arg(long, value_name = "TICKET")]
@@ -211,7 +217,11 @@ pub struct ListArgs {
 
 /// `stint gate`.
 #[derive(Debug, Args)]
-#[command(args_conflicts_with_subcommands = true)]
+#[command(
+    args_conflicts_with_subcommands = true,
+    subcommand_value_name = "VERB",
+    subcommand_help_heading = "Verbs"
+)]
 pub struct GateArgs {
     /// On or off; which services are gated if neither
     #[command(subcommand)]
@@ -249,6 +259,7 @@ pub enum GateChange {
 
 /// `stint policy`.
 #[derive(Debug, Args)]
+#[command(subcommand_value_name = "VERB", subcommand_help_heading = "Verbs")]
 pub struct PolicyArgs {
     /// What to do with it
     #[command(subcommand)]
@@ -274,6 +285,8 @@ pub enum PolicyVerb {
     },
     /// Say what would come of a request, or of those of the past
     #[command(
+        override_usage = "stint policy simulate [OPTIONS] --user <USER> --role <ROLE> <FILE>\n       \
+                          stint policy simulate [OPTIONS] --replay <FILE>",
         after_help = "Examples:\n  stint policy simulate ./policy.toml --user alice --groups engineers --role admin --at 14:30\n  \
                       stint policy simulate ./policy.toml --replay --since 30d\n\n\
                       --replay takes the requests of this host from stintd; root and readers of the \
@@ -292,7 +305,7 @@ pub enum PolicyVerb {
         #[arg(long, required_unless_present = "replay")]
         role: Option<RoleName>,
         /// When: 14:30, +30m, "2026-12-01 09:00" or RFC 3339; now if absent
-        #[arg(long, value_name = "TIME")]
+        #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
         at: Option<String>,
         /// On which host; this one if absent
         #[arg(long)]
@@ -301,7 +314,7 @@ pub enum PolicyVerb {
         #[arg(long, conflicts_with_all = ["user", "groups", "role", "at"])]
         replay: bool,
         /// Of those since then: 30d (ago), 2026-11-01, "2026-11-01 09:00" or RFC 3339; all if absent
-        #[arg(long, value_name = "TIME", requires = "replay", conflicts_with_all = ["user", "groups", "role", "at"])]
+        #[arg(long, value_name = "TIME", allow_hyphen_values = true, requires = "replay", conflicts_with_all = ["user", "groups", "role", "at"])]
         since: Option<String>,
         /// How it is printed
         #[command(flatten)]

@@ -17,7 +17,7 @@ pub fn run(args: GrantArgs) -> Outcome {
         duration: args.duration,
         starts_at: super::time(args.at.as_deref(), &here)?,
         reason: super::reason(args.reason)?,
-        ticket: args.ticket,
+        ticket: args.ticket.map(|ticket| super::text("ticket", ticket)).transpose()?,
     };
     let grant: Grant = bus::call("Grant", &order)?;
     if args.json.json {

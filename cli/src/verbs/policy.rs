@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use stint_policy::simulate::{Simulation, simulate};
 use stint_policy::text::harmless;
 use stint_policy::{Accounts, Diagnostic, Loaded, Severity, SourceFile, language, parse};
-use stint_proto::{ExitStatus, GroupName, POLICY_DROP_IN_DIR, POLICY_FILE, UserName};
+use stint_proto::{ExitStatus, GroupName, POLICY_DROP_IN_DIR, POLICY_FILE, Timestamp, UserName};
 
 use crate::args::PolicyVerb;
 use crate::failure::{Failure, Outcome};
@@ -39,8 +39,10 @@ pub fn run(what: PolicyVerb) -> Outcome {
                 );
             };
             let at = super::time(at.as_deref(), &here)?.unwrap_or(here.now);
+            // In JSON as everywhere else there.
+            let clock = |at: Timestamp| if json.json { at.to_string() } else { here.clock(at) };
             let groups: BTreeSet<GroupName> = groups.into_iter().collect();
-            let found = simulate(&loaded.policy, &host, &user, &groups, &role, at);
+            let found = simulate(&loaded.policy, &host, &user, &groups, &role, at, &clock);
             let head = if found.may_request {
                 styled(GOOD, &format!("{user} may have {role} on {}.", harmless(&host)))
             } else {

@@ -43,13 +43,9 @@ pub fn asked(request: Request, as_json: bool) -> Outcome {
 pub fn order(asking: Asking, known: Option<&[RoleSummary]>) -> Result<RequestOrder, Failure> {
     let starts_at = super::future(asking.at.as_deref(), &Here::system())?;
     let reason = asking.reason.map(super::reason).transpose()?;
-    let mut order = RequestOrder {
-        role: asking.role,
-        duration: asking.duration,
-        starts_at,
-        reason,
-        ticket: asking.ticket,
-    };
+    let ticket = asking.ticket.map(|ticket| super::text("ticket", ticket)).transpose()?;
+    let mut order =
+        RequestOrder { role: asking.role, duration: asking.duration, starts_at, reason, ticket };
     if order.reason.is_some() && order.ticket.is_some() {
         return Ok(order);
     }

@@ -35,8 +35,8 @@ fn a_start_that_cannot_be_is_one_clear_line() {
         ),
         (
             at(berlin, "2040-10-28 02:30"),
-            "stint: \"2040-10-28 02:30\" comes twice, as the clock is set back: write it such as \
-             2026-10-25T02:30:00+02:00\n",
+            "stint: \"2040-10-28 02:30\" comes twice, as the clock is set back: write \
+             2040-10-28T02:30:00+02:00 or 2040-10-28T02:30:00+01:00\n",
         ),
     ] {
         refuses(&output, 2, message);
@@ -60,6 +60,12 @@ fn what_is_missing_or_odd_is_said_before_anybody_is_asked() {
         (&["approve", "7kq2", "--yes", "--note", " "], "stint: the note is empty\n"),
         (&["deny", "7kq2", "--reason", ""], "stint: the reason is empty: say what it is for\n"),
         (&["review", "g4t9", "--note", ""], "stint: the note is empty\n"),
+        (&["request", "admin", "--reason", "x", "--ticket", ""], "stint: the ticket is empty\n"),
+        (
+            &["request", "admin", "--reason", "x", "--at", "-30m"],
+            "stint: \"-30m\" is no time: write it such as 14:30, +30m, \"2026-12-01 09:00\" or \
+             2026-12-01T09:00:00Z\n",
+        ),
         (
             &["request", "admin", "--reason", " "],
             "stint: the reason is empty: say what it is for\n",
