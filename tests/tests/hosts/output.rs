@@ -202,16 +202,16 @@ fn output_fits_pipes_terminals_and_people_without_colour() {
 /// The long options and the verbs in a help text.
 fn words_of_help(help: &str) -> Vec<String> {
     let mut found: Vec<String> = Vec::new();
-    let mut in_commands = false;
+    let mut in_verbs = false;
     for line in help.lines() {
         if !line.starts_with(' ') {
-            in_commands = line == "Commands:";
+            in_verbs = line == "Verbs:";
         }
         let words = line.trim().split([' ', ',', '=']).take(3);
         found.extend(
             words.filter(|word| word.starts_with("--") && word.len() > 2).map(str::to_owned),
         );
-        if in_commands && line.starts_with("  ") && !line.starts_with("   ") {
+        if in_verbs && line.starts_with("  ") && !line.starts_with("   ") {
             found.extend(line.split_whitespace().next().map(str::to_owned));
         }
     }
