@@ -6,15 +6,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use stint_proto::{BUS_NAME, OBJECT_PATH};
+use tokio::net::UnixStream;
 use tokio::sync::watch;
 use zbus::Connection;
 use zbus::connection::Builder;
 
 use super::interface::Interface;
+use super::pace::{Pace, Paced};
 use crate::engine::Engine;
 
 /// The bus's own address: not taken from the environment.
 const ADDRESS: &str = "unix:path=/run/dbus/system_bus_socket";
+const SOCKET: &str = "/run/dbus/system_bus_socket";
 /// The first pause before the bus is tried again.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 /// The longest pause.
@@ -32,11 +35,19 @@ pub async fn serve_bus(
     let mut pause = FIRST_PAUSE;
     loop {
         match tokio::time::timeout(LIMIT, connect(&engine)).await {
-            Ok(Ok(connection)) => {
+            Ok(Ok(Connections { asks, serves })) => {
                 pause = FIRST_PAUSE;
-                present.send_replace(Some(connection.clone()));
-                connection.closed().await;
+                present.send_replace(Some(asks.clone()));
+                tokio::select! {
+                    () = asks.closed() => {}
+                    () = serves.closed() => {}
+                }
                 present.send_replace(None);
+                // One without the other is of no use, and the name is free again only then.
+                for left in [serves, asks] {
+                    // Whichever it was that closed has nothing left to close.
+                    let _ = left.close().await;
+                }
                 eprintln!("stintd: the system bus closed the connection; coming back");
             }
             Ok(Err(error)) => eprintln!("stintd: the system bus: {error}; trying again"),
@@ -47,10 +58,21 @@ pub async fn serve_bus(
     }
 }
 
-async fn connect(engine: &Arc<Engine>) -> zbus::Result<Connection> {
-    Builder::address(ADDRESS)
-        .serve_at(OBJECT_PATH, Interface::new(Arc::clone(engine)))
+/// The daemon's own: what it asks of others, who calls among it, does not wait behind the calls.
+struct Connections {
+    asks: Connection,
+    serves: Connection,
+}
+
+async fn connect(engine: &Arc<Engine>) -> zbus::Result<Connections> {
+    let asks = Builder::address(ADDRESS).build().await?;
+    let stream = UnixStream::connect(SOCKET).await?;
+    let pace = Pace::default();
+    let interface = Interface::new(Arc::clone(engine), Some(asks.clone()), pace.clone());
+    let serves = Builder::socket(Paced { stream, pace })
+        .serve_at(OBJECT_PATH, interface)
         .name(BUS_NAME)
         .build()
-        .await
+        .await?;
+    Ok(Connections { asks, serves })
 }

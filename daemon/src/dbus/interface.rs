@@ -17,6 +17,7 @@ use super::authority::{Caller, For, authorize};
 use super::caller::{Admitted, Load, sender};
 use super::details::{decision, pair};
 use super::error::BusError;
+use super::pace::Pace;
 use crate::engine::{Engine, Refusal};
 use crate::polkit::{APPROVE, DENY, REVIEW, authenticate};
 
@@ -27,11 +28,15 @@ const AUTHENTICATION_LIMIT: Duration = Duration::from_secs(120);
 pub struct Interface {
     engine: Arc<Engine>,
     load: Load,
+    asks: Option<Connection>,
+    pace: Pace,
 }
 
 impl Interface {
-    pub(super) fn new(engine: Arc<Engine>) -> Self {
-        Self { engine, load: Load::default() }
+    /// `asks` is the connection by which the bus is asked who calls, where it is another than the
+    /// one that is served.
+    pub(super) fn new(engine: Arc<Engine>, asks: Option<Connection>, pace: Pace) -> Self {
+        Self { engine, load: Load::default(), asks, pace }
     }
 
     /// Finds out who calls, and whether they may; who may not is recorded.
@@ -41,7 +46,10 @@ impl Interface {
         connection: &Connection,
         header: &Header<'_>,
     ) -> Result<Admitted, BusError> {
-        let caller = sender(connection, header).await?;
+        let of_connection = self.load.enter_connection(header)?;
+        let unknown = self.pace.enter();
+        let caller = sender(self.asks.as_ref().unwrap_or(connection), header).await?;
+        drop(unknown);
         let allowed = match authorize(method, Caller::Bus(caller.uid)) {
             Ok(For::Readers) if !self.engine.reads_all(caller.uid).await? => {
                 let text = format!("{method} is root's, and theirs who may read the record");
@@ -53,8 +61,8 @@ impl Interface {
             self.engine.call_denied(&caller, method, &refusal).await;
             return Err(refusal.into());
         }
-        let busy = self.load.enter(caller.uid)?;
-        Ok(Admitted::new(caller, busy))
+        let of_account = self.load.enter_account(caller.uid)?;
+        Ok(Admitted::new(caller, [of_connection, of_account]))
     }
 
     /// For what is served on the module's socket alone: the table refuses everybody here.
@@ -78,11 +86,13 @@ impl Interface {
         }
         let sender = header.sender().map(ToString::to_string).unwrap_or_default();
         let limit = AUTHENTICATION_LIMIT;
-        let asked = authenticate(connection, &sender, action, details, limit).await;
+        let asked = Box::pin(authenticate(connection, &sender, action, details, limit)).await;
         asked.map_err(|why| Refusal::new(ErrorCode::Refused, why.to_string()).into())
     }
 }
 
+// What a method needs once its caller is admitted is boxed: a call that is turned away, or waits
+// to be admitted, keeps little.
 /// Methods of stint. Times are microseconds since 1970, lengths are seconds.
 #[interface(name = "org.stint.Stint1")]
 impl Interface {
@@ -150,7 +160,8 @@ impl Interface {
         order: GrantOrder,
     ) -> Result<Grant, BusError> {
         let by = self.admit("Grant", connection, &header).await?;
-        Ok(self.engine.grant(order, &self.engine.called(by.caller.uid).await).await?)
+        let caller = self.engine.called(by.caller.uid).await;
+        Ok(Box::pin(self.engine.grant(order, &caller)).await?)
     }
 
     /// Ends grants before their time.
@@ -171,7 +182,8 @@ impl Interface {
         #[zbus(header)] header: Header<'_>,
     ) -> Result<ReloadReport, BusError> {
         let by = self.admit("Reload", connection, &header).await?;
-        Ok(self.engine.reload(&self.engine.called(by.caller.uid).await).await?)
+        let caller = self.engine.called(by.caller.uid).await;
+        Ok(Box::pin(self.engine.reload(&caller)).await?)
     }
 
     /// How the daemon is.
@@ -254,7 +266,7 @@ impl Interface {
         order: RequestOrder,
     ) -> Result<Request, BusError> {
         let by = self.admit("Request", connection, &header).await?;
-        Ok(self.engine.request(order, &by.caller).await?)
+        Ok(Box::pin(self.engine.request(order, &by.caller)).await?)
     }
 
     /// Asks for more time with a grant that the caller holds.
@@ -265,7 +277,7 @@ impl Interface {
         order: ExtendOrder,
     ) -> Result<Request, BusError> {
         let by = self.admit("Extend", connection, &header).await?;
-        Ok(self.engine.extend(order, &by.caller).await?)
+        Ok(Box::pin(self.engine.extend(order, &by.caller)).await?)
     }
 
     /// Takes back a request of the caller's; for root, anybody's.
@@ -276,7 +288,7 @@ impl Interface {
         id: RequestId,
     ) -> Result<Request, BusError> {
         let by = self.admit("Cancel", connection, &header).await?;
-        Ok(self.engine.cancel(&id, &by.caller).await?)
+        Ok(Box::pin(self.engine.cancel(&id, &by.caller)).await?)
     }
 
     /// Gives back a grant of the caller's before its time.
@@ -287,7 +299,7 @@ impl Interface {
         order: DropOrder,
     ) -> Result<Vec<Grant>, BusError> {
         let by = self.admit("Drop", connection, &header).await?;
-        Ok(self.engine.drop_grant(&order, &by.caller).await?)
+        Ok(Box::pin(self.engine.drop_grant(&order, &by.caller)).await?)
     }
 
     /// A request, as soon as it is no longer pending, or as it is after so many seconds, 60 at
@@ -301,7 +313,7 @@ impl Interface {
         seconds: u64,
     ) -> Result<Request, BusError> {
         let by = self.admit("Await", connection, &header).await?;
-        Ok(self.engine.await_request(&id, seconds, &by.caller).await?)
+        Ok(Box::pin(self.engine.await_request(&id, seconds, &by.caller)).await?)
     }
 
     /// The pending requests on which the caller may decide; for root and readers of the record,
@@ -328,7 +340,7 @@ impl Interface {
         let details = decision(&asked);
         self.authenticate(connection, &header, APPROVE, &details.each_ref().map(pair)).await?;
         let order = ApproveOrder { id: asked.id, ..order };
-        Ok(self.engine.approve(order, &by.caller).await?)
+        Ok(Box::pin(self.engine.approve(order, &by.caller)).await?)
     }
 
     /// An approver's no. They may be asked to prove who they are, so this may take two minutes.
@@ -343,7 +355,7 @@ impl Interface {
         let details = decision(&asked);
         self.authenticate(connection, &header, DENY, &details.each_ref().map(pair)).await?;
         let order = DenyOrder { id: asked.id, ..order };
-        Ok(self.engine.deny(order, &by.caller).await?)
+        Ok(Box::pin(self.engine.deny(order, &by.caller)).await?)
     }
 
     /// Marks the use of a break-glass role as reviewed, by somebody else than its holder.
@@ -359,7 +371,7 @@ impl Interface {
         let details = [("user", user), ("role", role), ("grant", id)];
         self.authenticate(connection, &header, REVIEW, &details).await?;
         let order = ReviewOrder { id: used.id.clone(), ..order };
-        Ok(self.engine.review(order, &by.caller).await?)
+        Ok(Box::pin(self.engine.review(order, &by.caller)).await?)
     }
 
     /// A number that changes with everything that boards show: answers as soon as it is another

@@ -17,17 +17,20 @@ mod error;
 mod greeting;
 mod interface;
 mod module_socket;
+mod pace;
 mod question;
 
 pub use bus::serve_bus;
 pub use interface::Interface;
 pub use module_socket::serve_module;
 
+use pace::Pace;
+
 /// The interface as D-Bus introspection data, for the file that is installed.
 #[must_use]
 pub fn introspection(engine: Arc<Engine>) -> String {
     let mut text = String::new();
-    let interface = Interface::new(engine);
+    let interface = Interface::new(engine, None, Pace::default());
     zbus::object_server::Interface::introspect_to_writer(&interface, &mut text, 2);
     text
 }

@@ -11,7 +11,7 @@ use super::request::Request;
 #[derive(Clone, Debug, Default)]
 pub struct Pending {
     requests: BTreeMap<RequestId, Request>,
-    by_uid: HashMap<Uid, u32>,
+    by_uid: HashMap<Uid, BTreeSet<RequestId>>,
     lapses: BTreeSet<(Timestamp, RequestId)>,
 }
 
@@ -23,16 +23,16 @@ impl Pending {
             return;
         }
         self.lapses.insert((request.lapses_at, request.id.clone()));
-        *self.by_uid.entry(request.uid).or_default() += 1;
+        self.by_uid.entry(request.uid).or_default().insert(request.id.clone());
         self.requests.insert(request.id.clone(), request);
     }
 
     fn remove(&mut self, id: &RequestId) {
         let Some(old) = self.requests.remove(id) else { return };
         self.lapses.remove(&(old.lapses_at, id.clone()));
-        if let Some(count) = self.by_uid.get_mut(&old.uid) {
-            *count = count.saturating_sub(1);
-            if *count == 0 {
+        if let Some(ids) = self.by_uid.get_mut(&old.uid) {
+            ids.remove(id);
+            if ids.is_empty() {
                 self.by_uid.remove(&old.uid);
             }
         }
@@ -66,16 +66,14 @@ impl Pending {
     /// How many of them are this uid's.
     #[must_use]
     pub fn count_of(&self, uid: Uid) -> u32 {
-        self.by_uid.get(&uid).copied().unwrap_or_default()
+        self.by_uid.get(&uid).map_or(0, |ids| u32::try_from(ids.len()).unwrap_or(u32::MAX))
     }
 
     /// The one of this uid for this role.
     #[must_use]
     pub fn of(&self, uid: Uid, role: &RoleName) -> Option<&Request> {
-        if self.count_of(uid) == 0 {
-            return None;
-        }
-        self.iter().find(|request| request.uid == uid && request.role == *role)
+        let mut own = self.by_uid.get(&uid)?.iter().filter_map(|id| self.requests.get(id));
+        own.find(|request| request.role == *role)
     }
 
     /// Those whose time to be pending is over.
