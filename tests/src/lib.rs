@@ -22,6 +22,7 @@
 
 pub mod clock;
 mod files;
+mod freeze;
 mod host;
 mod image;
 mod journal;
@@ -32,6 +33,7 @@ mod slots;
 
 pub use clock::{Deadline, eventually};
 pub use files::deb_under_test;
+pub use freeze::freezing;
 pub use host::{Host, HostBuilder, USERS};
 pub use image::Suite;
 pub use run::Output;

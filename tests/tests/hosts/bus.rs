@@ -1,6 +1,7 @@
 //! The bus: who calls comes from the kernel, every method is in one table of who may call it, the
 //! name is root's alone, and what is malformed changes nothing.
 
+use crate::common;
 use crate::parley::Piece::{Text, True};
 use crate::parley::{all_grants, ask, check, dictionary, gated, grant, json, prepared, refused};
 use serde_json::Value;
@@ -300,13 +301,11 @@ fn a_caller_who_is_gone_is_refused() {
     };
     seen("Monitoring bus message stream.");
     // The order waits in stintd's socket until root, who gave it, has left.
-    let stop = |signal: &str| {
-        host.ok(&format!("kill -{signal} $(systemctl show -P MainPID stintd.service)"));
-    };
-    stop("STOP");
+    let stintd = common::daemon(&host);
+    host.freeze(&stintd);
     host.ok(&order.replace("busctl ", "busctl --expect-reply=no "));
     seen("Member=Grant");
-    stop("CONT");
+    host.thaw(&stintd);
     seen("Could not get credentials of name");
     assert!(host.run(&order).ok(), "the same order of one who waits is carried out");
     let grants = all_grants(&host);

@@ -28,9 +28,9 @@ fn a_bus_that_hangs_or_dies_does_not_stand_between_sudo_and_its_answer() {
         answered("with a bus");
         let stintd = daemon(&host);
         let bus = host.ok("systemctl show -P MainPID dbus.service").trim().to_owned();
-        host.ok(&format!("kill -STOP {bus}"));
+        host.freeze(&bus);
         answered("while the bus hangs");
-        host.ok(&format!("kill -CONT {bus}"));
+        host.thaw(&bus);
         assert!(host.run("stint list").ok(), "{suite:?}: stintd is on the bus again");
         host.ok(&format!("kill -KILL {bus}"));
         answered("without a bus");

@@ -17,14 +17,14 @@ fn a_log_that_hangs_holds_up_nobody_and_losses_are_counted_and_told() {
     host.write("/etc/sudoers.d/quiet", "0440", "Defaults !syslog\n");
     let mut alice = host.shell("alice");
     let journald = host.ok("systemctl show -P MainPID systemd-journald.service").trim().to_owned();
-    host.ok(&format!("kill -STOP {journald}"));
+    host.freeze(&journald);
     let flood = check(&host, ["sudo", "carol", "carol", "", ""], FLOOD);
     assert!(flood.stdout.contains("deny"), "{flood:?}");
     let clock = Deadline::after(SOON);
     let refused = alice.run("sudo -n true");
     assert!(refused.stdout.starts_with(DENIED), "{refused}");
     assert!(clock.elapsed() < Duration::from_secs(2), "sudo was held up: {:?}", clock.elapsed());
-    host.ok(&format!("kill -CONT {journald}"));
+    host.thaw(&journald);
 
     // No event has to come first for those that wait to be sent.
     let gap = host.journal_of("STINT_EVENT=audit.gap", 1, SOON);
@@ -52,11 +52,11 @@ fn a_journal_that_is_away_for_a_while_gets_every_event_later() {
     let host = gated(Suite::Trixie);
     let before = events(&host, 0).len();
     let journald = host.ok("systemctl show -P MainPID systemd-journald.service").trim().to_owned();
-    host.ok(&format!("kill -STOP {journald}"));
+    host.freeze(&journald);
     // Fewer than may wait, more than the socket takes by itself.
     let asked = check(&host, ["sudo", "carol", "carol", "", ""], 700);
     assert!(asked.stdout.contains("deny"), "{asked:?}");
-    host.ok(&format!("kill -CONT {journald}"));
+    host.thaw(&journald);
     let all = host.journal_of("STINT_EVENT=check.denied STINT_USER=carol", 700, SOON);
     assert_eq!(all.len(), 700);
     assert_eq!(events(&host, before).len(), 700, "and nothing beside");

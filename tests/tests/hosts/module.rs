@@ -44,9 +44,9 @@ fn without_stintd_nobody_is_let_in(suite: Suite) {
     assert_open(&host, "stintd is there");
 
     let pid = daemon(&host);
-    host.ok(&format!("kill -STOP {pid}"));
+    host.freeze(&pid);
     assert_shut(&host, "stopped", Duration::from_secs(3), away);
-    host.ok(&format!("kill -CONT {pid}"));
+    host.thaw(&pid);
     assert_open(&host, "it goes on");
 
     host.ok("rm /run/stint/pam.sock");
@@ -164,7 +164,7 @@ fn options_are_obeyed_and_an_unknown_one_denies() {
     options("quiet");
     let output = as_alice(&host, "sudo -n id -u");
     assert!(!output.ok() && !output.text().contains("stint"), "quiet: {output}");
-    host.ok(&format!("kill -STOP {}", daemon(&host)));
+    host.freeze(&daemon(&host));
     for (given, seconds) in [("timeout=1", 1), ("", 3), ("timeout=5", 5)] {
         options(given);
         let clock = Deadline::after(IN_TIME);

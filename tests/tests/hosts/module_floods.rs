@@ -67,7 +67,7 @@ fn killed_in_mid_question(suite: Suite) {
     assert_open(&host, "before");
     let (pid, before) = (daemon(&host), size(&host));
     for door in doors(suite) {
-        host.ok(&format!("kill -STOP {pid}"));
+        host.freeze(&pid);
         let asking = format!(
             "{} & child=$!; read go; kill -KILL $child; wait $child; echo $?",
             door.line("id -u")
@@ -88,7 +88,7 @@ fn killed_in_mid_question(suite: Suite) {
             assert!(output.stdout.ends_with("137\n"), "{}: {output}", door.program);
             assert!(!output.stdout.starts_with('0'), "{}: {output}", door.program);
         });
-        host.ok(&format!("kill -CONT {pid}"));
+        host.thaw(&pid);
         assert_open(&host, &format!("after {} was killed", door.program));
     }
     assert_eq!(daemon(&host), pid);

@@ -6,7 +6,7 @@ use crate::parley::{DENIED, all_grants, check, gated, grant, refused};
 use rusqlite::{Connection, OpenFlags};
 use serde_json::Value;
 use std::time::Duration;
-use stint_tests::{Host, Suite, eventually};
+use stint_tests::{Host, Suite, eventually, freezing};
 
 /// What the contract names; `STINT_GROUP` beside it.
 const FIELDS: [&str; 11] = [
@@ -146,18 +146,21 @@ fn a_checks_event_is_in_the_journal_when_sudo_returns() {
         let host = gated(suite);
         grant(&host, "bob", "admin", "--for 1h");
         // stintd gets no time after its answer.
-        let script = "pid=$(systemctl show -P MainPID stintd.service)
+        let freeze = freezing("$pid");
+        let script = format!(
+            "pid=$(systemctl show -P MainPID stintd.service)
             for round in 1 2 3 4 5 6 7 8; do
                 runuser -u alice -- sudo -n true 2>/dev/null
                 runuser -u bob -- sudo -n true || exit 1
-                kill -STOP $pid
+                {freeze}
                 journalctl --sync
                 for event in check.denied check.allowed; do
                     printf '%s ' $(journalctl -q -o cat --output-fields=MESSAGE STINT_EVENT=$event | wc -l)
                 done
                 kill -CONT $pid
-            done";
-        assert_eq!(host.ok(script), "1 1 2 2 3 3 4 4 5 5 6 6 7 7 8 8 ", "{suite:?}");
+            done"
+        );
+        assert_eq!(host.ok(&script), "1 1 2 2 3 3 4 4 5 5 6 6 7 7 8 8 ", "{suite:?}");
         assert_state_agrees(&host);
     }
 }

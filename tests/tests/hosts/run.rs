@@ -2,7 +2,7 @@
 //! the grant at that moment, with nothing else changed, and with nothing of root left in it. What
 //! the caller brings along has no say before the privileges are gone.
 
-use crate::common::{SOON, builder, grant, id};
+use crate::common::{SOON, builder, daemon, grant, id};
 use std::time::Duration;
 use stint_tests::{Host, Output, Shell, Suite, eventually};
 
@@ -191,11 +191,11 @@ fn nobody_runs_anything_by_what_they_do_not_hold() {
         let says = format!("stint: {program} cannot be run: {why}\n");
         is_refused(&host, &alice(&run(id(&mine), program)), status, &says);
     }
-    let daemon = host.ok("systemctl show -P MainPID stintd.service").trim().to_owned();
-    host.ok(&format!("kill -STOP {daemon}"));
+    let stintd = daemon(&host);
+    host.freeze(&stintd);
     let away = "stint: stintd does not answer, so nothing was run. root: systemctl status stintd\n";
     is_refused(&host, &alice(&run(id(&mine), "mark")), 69, away);
-    host.ok(&format!("kill -CONT {daemon}"));
+    host.thaw(&stintd);
     host.ok("systemctl stop stintd.socket stintd.service");
     is_refused(&host, &alice(&run(id(&mine), "mark")), 69, away);
 }
