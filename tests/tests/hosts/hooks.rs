@@ -81,9 +81,14 @@ fn told_so_far(host: &Host, name: &str) -> Vec<(u64, Value)> {
 
 /// Asserts that these are request.created and request.cancelled in turn, in order.
 fn assert_in_order(events: &[(u64, Value)]) {
+    assert_all_in_order(events, usize::MAX);
+}
+
+/// The same, where the tickets begin anew after so many requests.
+fn assert_all_in_order(events: &[(u64, Value)], tickets: usize) {
     assert!(events.windows(2).all(|pair| pair[0].0 < pair[1].0), "{events:?}");
     for (at, (_, body)) in events.iter().enumerate() {
-        let (event, number) = (["request.created", "request.cancelled"][at % 2], at / 2);
+        let (event, number) = (["request.created", "request.cancelled"][at % 2], at / 2 % tickets);
         assert_eq!(body["event"], event, "{body}");
         assert_eq!(body["request"]["ticket"], format!("INC-{number}"), "{body}");
     }
@@ -116,6 +121,16 @@ fn what_others_could_have_put_there_is_not_run_and_is_named() {
     assert_eq!(said(&host).len(), 2, "nothing of a folder that all may write is run");
 }
 
+/// What keeps a wild hook from starving the host, as systemd shows it.
+const LIMITS: [(&str, &str); 6] = [
+    ("CPUWeight", "10"),
+    ("IOWeight", "10"),
+    ("TasksMax", "64"),
+    ("MemoryMax", "268435456"),
+    ("MemorySwapMax", "0"),
+    ("TimeoutStartUSec", "30s"),
+];
+
 #[test]
 fn a_hook_has_no_privilege_and_reads_what_others_must_not() {
     const LOOKS: &str = "#!/bin/sh\n\
@@ -137,6 +152,10 @@ fn a_hook_has_no_privilege_and_reads_what_others_must_not() {
             let list = "systemctl list-units --plain --no-legend 'stint-hook-looks-*'";
             host.ok(list).split_whitespace().next().map(str::to_owned)
         });
+        for (property, value) in LIMITS {
+            let shown = host.ok(&format!("systemctl show -P {property} {unit}"));
+            assert_eq!(shown.trim(), value, "{suite:?}: {property}");
+        }
         let shown = host.as_user("carol", &format!("systemctl show {unit}; systemctl cat {unit}"));
         assert!(shown.stdout.contains("Id=stint-hook-looks-"), "{shown}");
         assert!(!shown.stdout.contains(secret) && !shown.stdout.contains("StandardInputData=e"));
@@ -184,14 +203,14 @@ fn a_hook_that_hangs_fails_or_floods_holds_up_nobody_and_nothing_is_lost() {
         ));
     }
     ask(&host, 1);
-    for name in ["fails", "hangs"] {
+    for name in ["fails", "floods", "hangs"] {
         let events = eventually(&format!("all events at {name}"), Duration::from_secs(240), || {
             let mut events = told_so_far(&host, name);
             // One may have been told twice, with the same number; none is missing.
             events.dedup_by_key(|(number, _)| *number);
             (events.len() == 12).then_some(events)
         });
-        assert!(events.windows(2).all(|pair| pair[0].0 < pair[1].0), "{name}: {events:?}");
+        assert_all_in_order(&events, 5);
     }
     assert!(host.journal("STINT_EVENT=audit.gap").is_empty());
 }

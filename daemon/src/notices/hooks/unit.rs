@@ -23,6 +23,8 @@ const STOP_LIMIT: u64 = 5_000_000;
 const LIMIT: Duration = Duration::from_secs(60);
 const MEMORY: u64 = 256 << 20;
 const TASKS: u64 = 64;
+/// Its share of processor and disk where others want them too; they have 100 each.
+const WEIGHT: u64 = 10;
 /// Lines that one run may write to the journal; what is more is dropped there.
 const LOG_LINES: u32 = 200;
 
@@ -85,6 +87,8 @@ fn properties(job: &Job, path: &str, input: OwnedFd) -> Vec<Property> {
         ("MemoryMax", Variant::from(MEMORY)),
         ("MemorySwapMax", Variant::from(0_u64)),
         ("TasksMax", Variant::from(TASKS)),
+        ("CPUWeight", Variant::from(WEIGHT)),
+        ("IOWeight", Variant::from(WEIGHT)),
         ("LogRateLimitIntervalUSec", Variant::from(TIME_LIMIT)),
         ("LogRateLimitBurst", Variant::from(LOG_LINES)),
         ("UMask", Variant::from(0o077_u32)),
