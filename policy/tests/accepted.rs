@@ -64,8 +64,10 @@ fn the_contracts_example_means_what_it_says() {
     assert_eq!(containers.at.to_string(), "p.toml:32");
     let (odd, notes): (Vec<_>, Vec<_>) =
         loaded.warnings.iter().partition(|told| told.severity == Severity::Warning);
-    assert!(odd[0].headline().starts_with("p.toml:47:1: warning: roles.break-glass.break_glass:"));
-    assert_eq!(odd.len(), 1);
+    let odd: Vec<String> = odd.iter().map(|told| told.headline()).collect();
+    assert!(odd[0].starts_with("p.toml:42:1: warning: roles.restart-web.eligible:"), "{odd:?}");
+    assert!(odd[1].starts_with("p.toml:47:1: warning: roles.break-glass.break_glass:"), "{odd:?}");
+    assert_eq!(odd.len(), 2);
     let first = notes[0].headline();
     assert_eq!(first, "p.toml:28:1: note: roles.admin.on_expiry: checked, but not enforced yet");
 }
@@ -88,6 +90,26 @@ fn the_sections_about_requests_mean_what_they_say() {
     let (user, inside) = ("carol".parse().unwrap(), groups(&["auditors"]));
     let subject = Subject { user: &user, uid: Uid(1000), groups: &inside };
     assert!(loaded.policy.audit_reader_by(subject).is_some());
+}
+
+#[test]
+fn a_role_that_nobody_can_approve_is_worth_a_warning() {
+    let warned = |more: &str| {
+        let text = format!("[roles.a]\nservices = [\"su\"]\n{more}");
+        let warnings = load(&text).unwrap().warnings;
+        warnings.iter().map(Diagnostic::headline).collect::<Vec<_>>()
+    };
+    let in_vain = "p.toml:3:1: warning: roles.a.eligible: it has no approvers: whoever asks for it \
+                   waits in vain";
+    let eligible = "eligible = [\"alice\"]\n";
+    for more in ["", "approvals = 2\n", "approvers = []\n"] {
+        assert_eq!(warned(&format!("{eligible}{more}")), [in_vain], "{more}");
+    }
+    for more in ["approvals = 0\n", "approvers = [\"bob\"]\n"] {
+        assert_eq!(warned(&format!("{eligible}{more}")), [] as [&str; 0], "{more}");
+    }
+    // Nobody can ask for it: it is given by root.
+    assert_eq!(warned(""), [] as [&str; 0]);
 }
 
 #[test]
@@ -132,7 +154,8 @@ fn a_grants_key_outlives_a_new_reason_and_a_new_place() {
 
 #[test]
 fn accounts_that_a_directory_may_know_are_worth_a_warning() {
-    let text = "[roles.a]\nservices = [\"su\"]\neligible = [\"%ldap\", \"zoe\", \"alice\"]\n";
+    let text = "[roles.a]\nservices = [\"su\"]\neligible = [\"%ldap\", \"zoe\", \"alice\"]\n\
+                approvals = 0\n";
     let warnings = load(text).unwrap().warnings;
     let shown: Vec<String> = warnings.iter().map(Diagnostic::headline).collect();
     let wanted = [

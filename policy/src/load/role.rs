@@ -60,6 +60,7 @@ pub(super) fn read(load: &mut Load<'_>, table: &Table<'_>, name: RoleName, at: &
     role.on_expiry = word.unwrap_or_default();
     durations(load, table, &mut role);
     check_confers(load, table, at);
+    check_approvers(load, table, &role);
     check_break_glass(load, table, &role);
     role
 }
@@ -191,6 +192,25 @@ fn check_confers(load: &mut Load<'_>, table: &Table<'_>, at: &Node<'_>) {
     });
     if !confers && load.whole {
         load.report.error(at, "it confers nothing", "give it sudo, groups, services or polkit");
+    }
+}
+
+/// Whether anybody can approve what the eligible may ask for.
+fn check_approvers(load: &mut Load<'_>, table: &Table<'_>, role: &Role) {
+    if role.break_glass || role.approvals == 0 || !role.approvers.is_empty() || !load.whole {
+        return;
+    }
+    // An approver that could not be read has been reported already.
+    let listed = table.key_of("approvers").and_then(|node| node.value());
+    if role.eligible.is_empty()
+        || listed.is_some_and(|value| value.as_array().is_none_or(|list| !list.is_empty()))
+    {
+        return;
+    }
+    if let Some(node) = table.key_of("eligible") {
+        let message = "it has no approvers: whoever asks for it waits in vain";
+        let hint = "name approvers, or write approvals = 0";
+        load.report.warning(&node, message, hint);
     }
 }
 
