@@ -28,6 +28,7 @@ mod image;
 mod journal;
 mod leftovers;
 mod run;
+mod screen;
 mod shell;
 mod slots;
 
@@ -37,4 +38,5 @@ pub use freeze::freezing;
 pub use host::{Host, HostBuilder, USERS};
 pub use image::Suite;
 pub use run::Output;
+pub use screen::Screen;
 pub use shell::Shell;

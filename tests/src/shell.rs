@@ -4,6 +4,7 @@
 
 use crate::clock::Deadline;
 use crate::run::{Output, end_tree, enter};
+use crate::screen::Screen;
 use std::io::{Read, Write};
 use std::process::{Child, ChildStdin, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
@@ -153,6 +154,24 @@ impl Shell {
         match self.seen(text, patience) {
             Ok(shown) => shown,
             Err(why) => panic!("{text:?} was not shown ({why}), but: {}", self.unread),
+        }
+    }
+
+    /// Writes all that the terminal was sent to this screen, until it shows what is wanted.
+    ///
+    /// # Panics
+    /// When it does not within a minute, or the shell ends before; the message holds the screen.
+    pub fn watch(&mut self, screen: &mut Screen, wanted: &str, shows: impl Fn(&Screen) -> bool) {
+        let deadline = Deadline::after(PATIENCE);
+        loop {
+            screen.write(&std::mem::take(&mut self.unread));
+            if shows(screen) {
+                return;
+            }
+            match self.screen.recv_timeout(deadline.left()) {
+                Ok(bytes) => self.unread.push_str(&String::from_utf8_lossy(&bytes)),
+                Err(why) => panic!("no {wanted} ({why}), but:\n{}", screen.lines().join("\n")),
+            }
         }
     }
 

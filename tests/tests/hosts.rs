@@ -78,5 +78,7 @@ mod run;
 mod state;
 #[path = "hosts/sudo_rule.rs"]
 mod sudo_rule;
+#[path = "hosts/watch.rs"]
+mod watch;
 #[path = "hosts/workflow.rs"]
 mod workflow;
