@@ -46,7 +46,7 @@ impl Interface {
         connection: &Connection,
         header: &Header<'_>,
     ) -> Result<Admitted, BusError> {
-        let of_connection = self.load.enter_connection(header)?;
+        let busy = self.load.enter(header)?;
         let unknown = self.pace.enter();
         let caller = sender(self.asks.as_ref().unwrap_or(connection), header).await?;
         drop(unknown);
@@ -61,8 +61,7 @@ impl Interface {
             self.engine.call_denied(&caller, method, &refusal).await;
             return Err(refusal.into());
         }
-        let of_account = self.load.enter_account(caller.uid)?;
-        Ok(Admitted::new(caller, [of_connection, of_account]))
+        Ok(self.load.admit(busy, header, caller)?)
     }
 
     /// For what is served on the module's socket alone: the table refuses everybody here.
@@ -266,6 +265,7 @@ impl Interface {
         order: RequestOrder,
     ) -> Result<Request, BusError> {
         let by = self.admit("Request", connection, &header).await?;
+        let _turn = by.turn().await;
         Ok(Box::pin(self.engine.request(order, &by.caller)).await?)
     }
 
@@ -277,6 +277,7 @@ impl Interface {
         order: ExtendOrder,
     ) -> Result<Request, BusError> {
         let by = self.admit("Extend", connection, &header).await?;
+        let _turn = by.turn().await;
         Ok(Box::pin(self.engine.extend(order, &by.caller)).await?)
     }
 
@@ -288,6 +289,7 @@ impl Interface {
         id: RequestId,
     ) -> Result<Request, BusError> {
         let by = self.admit("Cancel", connection, &header).await?;
+        let _turn = by.turn().await;
         Ok(Box::pin(self.engine.cancel(&id, &by.caller)).await?)
     }
 
@@ -299,6 +301,7 @@ impl Interface {
         order: DropOrder,
     ) -> Result<Vec<Grant>, BusError> {
         let by = self.admit("Drop", connection, &header).await?;
+        let _turn = by.turn().await;
         Ok(Box::pin(self.engine.drop_grant(&order, &by.caller)).await?)
     }
 

@@ -1,5 +1,5 @@
-//! How fast calls are taken from the system bus: no faster than it is found out who calls. What
-//! waits for that waits in the bus, which has limits for each sender, and not in the daemon's memory.
+//! How fast calls are taken from the system bus: no faster than it is found out who calls, and than
+//! they are answered. What waits for that waits in the bus, which has limits for each sender, and not in the daemon's memory.
 //!
 //! A connection of this kind must not be used to find out who calls: its answers wait too.
 
@@ -21,9 +21,10 @@ const MOST: usize = 32;
 #[derive(Clone, Debug)]
 pub(super) struct Pace(Arc<watch::Sender<usize>>);
 
-/// A call whose caller is not known yet; it is, or never will be, when this is dropped.
+/// A call whose caller is not known yet, or something that weighs as much as so many; it is over
+/// when this is dropped.
 #[derive(Debug)]
-pub(super) struct Unknown(Pace);
+pub(super) struct Unknown(Pace, usize);
 
 impl Default for Pace {
     fn default() -> Self {
@@ -34,8 +35,12 @@ impl Default for Pace {
 impl Pace {
     /// Counts a call in.
     pub(super) fn enter(&self) -> Unknown {
-        self.0.send_modify(|count| *count = count.saturating_add(1));
-        Unknown(self.clone())
+        self.hold(1)
+    }
+
+    fn hold(&self, weight: usize) -> Unknown {
+        self.0.send_modify(|count| *count = count.saturating_add(weight));
+        Unknown(self.clone(), weight)
     }
 
     /// Returns when one more may be read.
@@ -47,7 +52,7 @@ impl Pace {
 
 impl Drop for Unknown {
     fn drop(&mut self) {
-        self.0.0.send_modify(|count| *count = count.saturating_sub(1));
+        self.0.0.send_modify(|count| *count = count.saturating_sub(self.1));
     }
 }
 
@@ -63,7 +68,7 @@ pub(super) struct Paced {
 pub(super) struct Reader(OwnedReadHalf, Pace);
 
 #[derive(Debug)]
-pub(super) struct Writer(OwnedWriteHalf);
+pub(super) struct Writer(OwnedWriteHalf, Pace);
 
 impl Socket for Paced {
     type ReadHalf = Reader;
@@ -71,13 +76,15 @@ impl Socket for Paced {
 
     fn split(self) -> Split<Reader, Writer> {
         let (read, write) = self.stream.into_split();
-        Split::new(Reader(read, self.pace), Writer(write))
+        Split::new(Reader(read, self.pace.clone()), Writer(write, self.pace))
     }
 }
 
 #[async_trait]
 impl ReadHalf for Reader {
     async fn recvmsg(&mut self, buffer: &mut [u8]) -> io::Result<(usize, Vec<OwnedFd>)> {
+        // What was read has its turn before more is.
+        tokio::task::yield_now().await;
         self.1.room().await;
         Ok((self.0.read(buffer).await?, Vec::new()))
     }
@@ -86,6 +93,8 @@ impl ReadHalf for Reader {
 #[async_trait]
 impl WriteHalf for Writer {
     async fn sendmsg(&mut self, buffer: &[u8], _: &[BorrowedFd<'_>]) -> io::Result<usize> {
+        // While an answer waits for the bus, no more calls are read that want one.
+        let _full = self.1.hold(MOST);
         self.0.write(buffer).await
     }
 
@@ -116,5 +125,31 @@ mod tests {
         unknown.pop();
         assert_eq!(reader.recvmsg(&mut byte).await.unwrap().0, 1);
         assert_eq!(byte, *b"b");
+    }
+
+    #[tokio::test]
+    async fn nothing_is_read_while_an_answer_waits() {
+        let (ours, mut theirs) = UnixStream::pair().unwrap();
+        let (mut reader, mut writer) = Paced { stream: ours, pace: Pace::default() }.split().take();
+        theirs.write_all(b"a").await.unwrap();
+        let answers = tokio::spawn(async move {
+            let mut left: usize = 4 << 20;
+            while left > 0 {
+                left = writer
+                    .sendmsg(&[0; 4096], &[])
+                    .await
+                    .map(|sent| left.saturating_sub(sent))
+                    .unwrap();
+            }
+        });
+        let (moment, mut byte) = (Duration::from_millis(50), [0]);
+        // The other end reads nothing, and its buffer is full by then.
+        tokio::time::sleep(moment).await;
+        let waits = tokio::time::timeout(moment, reader.recvmsg(&mut byte)).await;
+        assert!(waits.is_err() && !answers.is_finished(), "{waits:?}");
+        let mut all = vec![0; 4 << 20];
+        theirs.read_exact(&mut all).await.unwrap();
+        answers.await.unwrap();
+        assert_eq!(reader.recvmsg(&mut byte).await.unwrap().0, 1);
     }
 }
