@@ -1,12 +1,17 @@
 //! What a terminal shows after what a program wrote to it: just enough of one for full-screen
 //! programs, with the other screen that they take and give back. Looks are left out.
 
+/// Lines of cells, each with one letter.
+type Cells = Vec<Vec<char>>;
+/// A line and a column, from 0.
+type Place = (usize, usize);
+
 /// A terminal's screens, the one that is shown and the one behind it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Screen {
-    shown: Vec<Vec<char>>,
-    behind: Option<(Vec<Vec<char>>, (usize, usize))>,
-    at: (usize, usize),
+    shown: Cells,
+    behind: Option<(Cells, Place)>,
+    at: Place,
     rest: String,
 }
 
