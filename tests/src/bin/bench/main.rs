@@ -9,6 +9,7 @@
     reason = "it reports by panicking, as the harness does"
 )]
 
+mod floods;
 mod programs;
 mod samples;
 mod table;
@@ -40,7 +41,7 @@ const ROUNDS_A_TURN: usize = 150;
 const FEW: usize = 10;
 const MANY: usize = 100_000;
 /// How long the machine has after stintd has read another state.
-const CALM: Duration = Duration::from_secs(2);
+pub(crate) const CALM: Duration = Duration::from_secs(2);
 /// How long stintd has after a start, and how long it is then watched for wake-ups.
 const SETTLE: Duration = Duration::from_secs(15);
 const IDLE: Duration = Duration::from_secs(20);
@@ -86,6 +87,8 @@ fn measure(suite: Suite, programs: &Programs) -> Table {
     checks(&host, &mut table);
     sudo(&host, &mut table);
     sizes(&host, &mut table);
+    fill(&host, FEW);
+    floods::requests(&host, programs, &mut table);
     table.row("the module's file, bytes", module_size(&host)).aim(Aim::Below(500_000.0));
     println!("{table}");
     table
@@ -189,12 +192,12 @@ fn woken(before: &BTreeMap<String, u32>, after: &BTreeMap<String, u32>) -> f64 {
 }
 
 /// What stintd keeps in memory, in megabytes.
-fn resident(host: &Host) -> f64 {
+pub(crate) fn resident(host: &Host) -> f64 {
     number(&host.ok("awk '/^VmRSS/ { print $2 }' /proc/$(systemctl show -P MainPID stintd)/status"))
         / 1024.0
 }
 
-fn number(text: &str) -> f64 {
+pub(crate) fn number(text: &str) -> f64 {
     text.trim().parse().unwrap_or_else(|_| panic!("{text:?} is no number"))
 }
 

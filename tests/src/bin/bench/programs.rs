@@ -9,12 +9,13 @@ use std::process::Command;
 const NEEDS: &str = "gcc libpam0g-dev libsystemd-dev sqlite3";
 
 /// Each program, and what it is built with.
-const BUILT: [(&str, &[&str]); 5] = [
+const BUILT: [(&str, &[&str]); 6] = [
     ("driver", &["driver.c", "-lpam"]),
     ("echo_server", &["echo_server.c"]),
     ("echo_module.so", &["-shared", "-fPIC", "echo_module.c"]),
     ("bus_server", &["bus_server.c", "-lsystemd"]),
     ("bus_module.so", &["-shared", "-fPIC", "bus_module.c", "-lsystemd"]),
+    ("requests", &["requests.c", "-lsystemd"]),
 ];
 
 /// The folder of the sources.

@@ -7,7 +7,7 @@ use stint_tests::Host;
 use crate::PROGRAMS;
 
 /// What a whole run of the driver may take.
-const PATIENCE: Duration = Duration::from_secs(300);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(300);
 
 /// What was measured of one candidate, in nanoseconds.
 #[derive(Clone, Debug, Default)]
@@ -25,6 +25,11 @@ impl Samples {
     /// The median of the loading alone, in microseconds.
     pub(crate) fn loading_micros(&self) -> f64 {
         median(&self.loading) / 1000.0
+    }
+
+    /// The longest, in milliseconds.
+    pub(crate) fn slowest_millis(&self) -> f64 {
+        self.whole.iter().max().copied().map_or(0.0, f64::from) / 1_000_000.0
     }
 
     /// How many times the other's median this one's is.
@@ -54,8 +59,17 @@ pub(crate) fn drive(host: &Host, rounds: usize, candidates: &[String]) -> Vec<Sa
     let line = format!("{PROGRAMS}/driver {rounds} {}", candidates.join(" "));
     let output = host.run_with(&line, b"", PATIENCE);
     assert!(output.ok(), "{line}: {output}");
-    let mut found = vec![Samples::default(); candidates.len()];
-    for said in output.stdout.lines() {
+    let found = read(&output.stdout, candidates.len());
+    for samples in &found {
+        assert_eq!(samples.whole.len(), rounds, "the driver measured every round");
+    }
+    found
+}
+
+/// Reads lines of a candidate's number, a time and perhaps the part of it that was loading.
+pub(crate) fn read(lines: &str, candidates: usize) -> Vec<Samples> {
+    let mut found = vec![Samples::default(); candidates];
+    for said in lines.lines() {
         let mut words = said.split(' ').map(|word| word.parse::<u32>().expect("a number"));
         let (Some(candidate), Some(whole)) = (words.next(), words.next()) else {
             panic!("the driver said {said:?}");
@@ -64,9 +78,6 @@ pub(crate) fn drive(host: &Host, rounds: usize, candidates: &[String]) -> Vec<Sa
         let samples = samples.unwrap_or_else(|| panic!("the driver said {said:?}"));
         samples.whole.push(whole);
         samples.loading.extend(words.next());
-    }
-    for samples in &found {
-        assert_eq!(samples.whole.len(), rounds, "the driver measured every round");
     }
     found
 }

@@ -102,7 +102,7 @@ impl fmt::Display for Table {
             } else {
                 format!("{figure:.2}")
             };
-            write!(f, "  {what:<40}{shown:>9}")?;
+            write!(f, "  {what:<42}{shown:>9}")?;
             match aim {
                 Some(aim) => {
                     writeln!(f, "   {:<14}{}", aim.to_string(), Aim::word(aim.is_met(*figure)))?
