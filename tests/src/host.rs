@@ -1,6 +1,7 @@
 //! One booted host: its life from the overlay to the last unmount, and commands in it. It knows
 //! nothing of what stint promises.
 
+use crate::cgroup;
 use crate::clock::{Deadline, eventually};
 use crate::image::{Layers, Suite, layers, plain};
 use crate::leftovers::{HOSTS, leader_of, note, remove, sweep_once};
@@ -304,7 +305,15 @@ impl Host {
     fn start(&mut self) {
         fs::create_dir_all("/run/systemd/inaccessible").expect("a folder that nspawn needs");
         let console = File::create(self.folder.join("console")).expect("a file for the console");
-        let mut command = Command::new("systemd-nspawn");
+        let mut command = match cgroup::of_host(&self.name) {
+            Some(group) => {
+                let mut command = Command::new("sh");
+                let enter = "echo $$ >\"$0/cgroup.procs\" && exec systemd-nspawn \"$@\"";
+                command.args(["-c", enter]).arg(group);
+                command
+            }
+            None => Command::new("systemd-nspawn"),
+        };
         command.args(["-q", "-b", "--register=no", "--keep-unit", "--private-network"]);
         command.args(["--console=read-only", "--resolv-conf=off", "--timezone=off"]);
         command.arg("-D").arg(self.root()).args(["-M", &self.name]);

@@ -1,6 +1,7 @@
 //! What hosts leave on the machine, and its removal: mounts, the folder in /run, processes. Only
 //! what bears the name of a host of these tests is touched, and processes end by their id.
 
+use crate::cgroup;
 use crate::run::children;
 use nix::mount::{MntFlags, umount2};
 use nix::sys::signal::{Signal, kill};
@@ -22,6 +23,7 @@ pub(crate) fn remove(folder: &Path) {
     }
     let _ = fs::remove_dir(folder);
     if let Some(name) = folder.file_name() {
+        cgroup::remove(&name.to_string_lossy());
         for kept in ["propagate", "unix-export"] {
             let _ = fs::remove_dir(Path::new("/run/systemd/nspawn").join(kept).join(name));
         }

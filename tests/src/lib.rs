@@ -20,6 +20,7 @@
     reason = "a harness reports by panicking: its caller is always a test"
 )]
 
+mod cgroup;
 pub mod clock;
 mod files;
 mod freeze;
