@@ -131,11 +131,13 @@ async fn run() -> Result<(), String> {
         }
     };
     let (present, bus) = watch::channel(None);
+    engine.use_bus(bus.clone());
     let done = tokio::select! {
         () = reloads => Ok(()),
         () = watchdog => Ok(()),
         never = serve_bus(Arc::clone(&engine), present) => match never {},
         never = Arc::clone(&engine).serve_news(bus) => match never {},
+        never = Arc::clone(&engine).serve_evictions() => match never {},
         result = serve_module(Arc::clone(&engine), listener, stop) => {
             result.map_err(|error| format!("{PAM_SOCKET}: {error}"))
         }

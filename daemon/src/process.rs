@@ -2,9 +2,13 @@
 
 use std::collections::BTreeSet;
 use std::io;
+use std::os::fd::{AsFd, OwnedFd};
 
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use stint_proto::Uid;
 
+use crate::domain::control_group::slice_owner;
 use crate::domain::human::{Evidence, Process};
 
 /// The kernel's "nobody has logged in": (uid_t)-1.
@@ -20,7 +24,7 @@ const LONGEST_LINE: usize = 64;
 pub fn evidence(pid: i32) -> io::Result<Evidence> {
     let (own, _) = stat(pid)?;
     let login = login(pid)?;
-    let slice = slice_owner(&read(pid, "cgroup")?);
+    let slice = owner_in(&cgroup(pid)?);
     let line = line_of(pid)?;
     if stat(pid)?.0 != own {
         return Err(io::ErrorKind::NotFound.into());
@@ -47,6 +51,133 @@ pub fn groups(pid: i32) -> io::Result<BTreeSet<u32>> {
 fn parse_groups(status: &str) -> Option<BTreeSet<u32>> {
     let groups = status.lines().find_map(|line| line.strip_prefix("Groups:"))?;
     groups.split_ascii_whitespace().map(|number| number.parse().ok()).collect()
+}
+
+/// What `/proc/PID/cgroup` says.
+///
+/// # Errors
+/// When the process is gone, or `/proc` cannot be read.
+pub fn cgroup(pid: i32) -> io::Result<String> {
+    read(pid, "cgroup")
+}
+
+/// Every process there is, by number. One may end, and its number be given anew, at any time.
+///
+/// # Errors
+/// When `/proc` cannot be read.
+pub fn all() -> io::Result<Vec<i32>> {
+    let mut pids = Vec::new();
+    for entry in std::fs::read_dir("/proc")? {
+        pids.extend(entry?.file_name().to_str().and_then(|name| name.parse::<i32>().ok()));
+    }
+    Ok(pids)
+}
+
+/// On whose behalf a process may act: proc_pid_status(5), `Uid:`, `Gid:` and `Groups:`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rights {
+    /// Its real, effective, saved and file system uid.
+    pub uids: BTreeSet<u32>,
+    /// Its groups of every kind.
+    pub gids: BTreeSet<u32>,
+}
+
+/// A process that can be signalled, and nobody in its place: as long as this lives, its number is
+/// of no account (pidfd_open(2)).
+#[derive(Debug)]
+pub struct Handle {
+    process: Process,
+    parent: i32,
+    rights: Rights,
+    name: String,
+    fd: OwnedFd,
+}
+
+impl Handle {
+    /// Takes hold of a process; `None` if it is gone, or has ended and was not waited for yet.
+    ///
+    /// # Errors
+    /// When the kernel does not say what it is.
+    pub fn open(pid: i32) -> io::Result<Option<Self>> {
+        let number = Pid::from_raw(pid).ok_or(io::ErrorKind::InvalidInput)?;
+        let fd = match pidfd_open(number, PidfdFlags::empty()) {
+            Ok(fd) => fd,
+            Err(rustix::io::Errno::SRCH) => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
+        let known = stat(pid).and_then(|(started, parent)| Ok((started, parent, rights(pid)?)));
+        let name = read(pid, "comm");
+        // It lives, so all that was read of its number was read of it.
+        if has_ended(&fd)? {
+            return Ok(None);
+        }
+        let (started, parent, rights) = match known {
+            Ok(known) => known,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let name = name.unwrap_or_default().trim_end().to_owned();
+        Ok(Some(Self { process: Process { pid, started }, parent, rights, name, fd }))
+    }
+
+    /// Which process it is.
+    #[must_use]
+    pub fn process(&self) -> Process {
+        self.process
+    }
+
+    /// The number of the process that started it, or has taken it on.
+    #[must_use]
+    pub fn parent(&self) -> i32 {
+        self.parent
+    }
+
+    /// On whose behalf it may act.
+    #[must_use]
+    pub fn rights(&self) -> &Rights {
+        &self.rights
+    }
+
+    /// What it is called; a process chooses that itself.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Sends it a signal. One that has ended takes none, and that is no error.
+    ///
+    /// # Errors
+    /// When the kernel refuses.
+    pub fn signal(&self, signal: Signal) -> io::Result<()> {
+        match pidfd_send_signal(&self.fd, signal) {
+            Ok(()) | Err(rustix::io::Errno::SRCH) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+/// A pidfd is readable from the end of its process on.
+fn has_ended(fd: &OwnedFd) -> io::Result<bool> {
+    let mut polled = [PollFd::new(fd.as_fd(), PollFlags::POLLIN)];
+    Ok(poll(&mut polled, PollTimeout::ZERO)? > 0)
+}
+
+/// On whose behalf a process may act, as of this moment.
+///
+/// # Errors
+/// When it is gone, or `/proc` cannot be read.
+pub fn rights(pid: i32) -> io::Result<Rights> {
+    parse_rights(&read(pid, "status")?).ok_or_else(|| io::ErrorKind::InvalidData.into())
+}
+
+fn parse_rights(status: &str) -> Option<Rights> {
+    let numbers = |name: &str| -> Option<BTreeSet<u32>> {
+        let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+        line.split_ascii_whitespace().map(|number| number.parse().ok()).collect()
+    };
+    let mut gids = numbers("Gid:")?;
+    gids.extend(numbers("Groups:")?);
+    Some(Rights { uids: numbers("Uid:")?, gids })
 }
 
 /// The process and those that started it, as far as they live.
@@ -103,13 +234,9 @@ fn login(pid: i32) -> io::Result<Option<Uid>> {
     }
 }
 
-/// Whose slice of the tree a cgroup is in: `…/user-1000.slice/…`.
-fn slice_owner(cgroup: &str) -> Option<Uid> {
-    let parts = cgroup.lines().filter_map(|line| line.splitn(3, ':').nth(2));
-    parts.flat_map(|path| path.split('/')).find_map(|part| {
-        let uid = part.strip_prefix("user-")?.strip_suffix(".slice")?;
-        uid.parse().ok().map(Uid)
-    })
+/// Whose slice of the tree a process is in, by its `/proc/PID/cgroup`.
+fn owner_in(cgroup: &str) -> Option<Uid> {
+    cgroup.lines().filter_map(|line| line.splitn(3, ':').nth(2)).find_map(slice_owner)
 }
 
 #[cfg(test)]
@@ -134,11 +261,33 @@ mod tests {
     }
 
     #[test]
+    fn rights_are_of_every_kind() {
+        let status = "Name:\tGid: 3\nUid:\t1000\t0\t0\t0\nGid:\t5\t6\t6\t6\nGroups:\t24 1000 \n";
+        let rights = parse_rights(status).unwrap();
+        assert_eq!(rights.uids, [0, 1000].into());
+        assert_eq!(rights.gids, [5, 6, 24, 1000].into());
+        assert_eq!(parse_rights("Uid:\t1\nGid:\tx\nGroups:\t\n"), None);
+    }
+
+    #[test]
+    fn a_handle_is_of_one_process_and_ends_with_it() {
+        let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
+        let pid = i32::try_from(child.id()).unwrap();
+        let handle = Handle::open(pid).unwrap().unwrap();
+        assert_eq!(handle.process(), identify(pid).unwrap());
+        assert_eq!(handle.parent(), i32::try_from(std::process::id()).unwrap());
+        handle.signal(Signal::TERM).unwrap();
+        assert!(!child.wait().unwrap().success());
+        handle.signal(Signal::TERM).unwrap();
+        assert!(Handle::open(pid).unwrap().is_none());
+    }
+
+    #[test]
     fn the_slice_tells_whose_it_is() {
         let inside = "0::/user.slice/user-1000.slice/session-3.scope\n";
-        assert_eq!(slice_owner(inside), Some(Uid(1000)));
-        assert_eq!(slice_owner("0::/system.slice/user-x.slice/a.service\n"), None);
-        assert_eq!(slice_owner("1:name=systemd:/user.slice/user-0.slice\n0::/\n"), Some(Uid::ROOT));
+        assert_eq!(owner_in(inside), Some(Uid(1000)));
+        assert_eq!(owner_in("0::/system.slice/user-x.slice/a.service\n"), None);
+        assert_eq!(owner_in("1:name=systemd:/user.slice/user-0.slice\n0::/\n"), Some(Uid::ROOT));
     }
 
     #[test]

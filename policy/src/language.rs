@@ -209,14 +209,11 @@ static KEYS: &[Key] = &[
     key("roles.NAME.record", Kind::Flag, "false", "true")
         .doc("true: sudo records what goes in and out of its commands."),
     key("roles.NAME.on_expiry", Kind::Word(OnExpiry::WORDS), "\"terminate\"", "\"leave\"")
-        .doc("What becomes of its sessions at the end: \"terminate\" ends them, \"leave\" leaves them.")
-        .later(),
+        .doc("What becomes, at the end, of its sessions and of processes that carry its groups: \"terminate\" ends them, \"leave\" names them in the record and leaves them."),
     key("roles.NAME.warn_before", Kind::Durations, "[\"5m\", \"1m\"]", "[\"10m\"]")
-        .doc("How long before the end its sessions are warned.")
-        .later(),
+        .doc("How long before the end its sessions are warned, on their terminals."),
     key("roles.NAME.grace", Kind::Duration, "\"10s\"", "\"30s\"")
-        .doc("How long a session has between the polite signal and SIGKILL.")
-        .later(),
+        .doc("How long a process has between the polite signals (SIGTERM, SIGHUP) and SIGKILL."),
     key("roles.NAME.break_glass", Kind::Flag, "false", "true")
         .doc("For emergencies: no approval, loud, at once, and once until somebody else has reviewed it. Its approvers are told, and may review it."),
     key("grants", Kind::Tables, "[]", "[[grants]]")

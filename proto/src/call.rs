@@ -272,6 +272,8 @@ pub struct Health {
     pub record: String,
     /// Events that could not be delivered there since the start.
     pub lost_events: u64,
+    /// Where sessions are put: "systemd", "control groups", or "nowhere".
+    pub sessions: String,
     /// The uid that the daemon runs as.
     pub uid: Uid,
 }

@@ -114,6 +114,8 @@ events! {
     AuditGap = 32, "audit.gap";
     /// Somebody called a method that is not theirs.
     CallDenied = 33, "call.denied";
+    /// A session's grant ended, and by its role the session went on.
+    SessionLeft = 34, "session.left";
 }
 
 impl Event {

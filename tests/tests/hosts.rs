@@ -74,6 +74,8 @@ mod record;
 mod requests;
 #[path = "hosts/run.rs"]
 mod run;
+#[path = "hosts/sessions.rs"]
+mod sessions;
 #[path = "hosts/state.rs"]
 mod state;
 #[path = "hosts/sudo_rule.rs"]

@@ -41,6 +41,18 @@ pub fn judge(health: &Health, wall: Timestamp, boot: i64) -> Vec<Finding> {
         );
         add(Rank::Odd, text, "timedatectl status");
     }
+    match health.sessions.as_str() {
+        "control groups" => {
+            let text = "systemd cannot be asked: sessions are put into control groups of stintd's.";
+            add(Rank::Odd, text.to_owned(), "systemctl status dbus");
+        }
+        "nowhere" => {
+            let text = "This host has no control groups of version 2: at the end of a grant only \
+                        processes are found whose parents live.";
+            add(Rank::Odd, text.to_owned(), "boot with  systemd.unified_cgroup_hierarchy=1");
+        }
+        _ => {}
+    }
     if health.lost_events > 0 {
         let (lost, to) = (health.lost_events, harmless(&health.record));
         let text = format!("{lost} events did not reach the {to}; the state has them.");
@@ -68,6 +80,7 @@ mod tests {
             groups: Vec::new(),
             record: "journal".into(),
             lost_events: 0,
+            sessions: "systemd".into(),
             uid: Uid::ROOT,
         }
     }
@@ -100,6 +113,7 @@ mod tests {
         let bad = Health {
             alarms: vec![alarm],
             lost_events: 7,
+            sessions: "nowhere".into(),
             policy_problem: Some("/etc/stint/policy.toml:1:1: x\nmore".into()),
             uid: Uid(7),
             ..health()
@@ -111,6 +125,8 @@ mod tests {
                 "The policy on disk was refused; the one before is in force: \
                  /etc/stint/policy.toml:1:1: x.",
                 "Not done after 3 tries: /etc/group is locked.",
+                "This host has no control groups of version 2: at the end of a grant only processes \
+                 are found whose parents live.",
                 "7 events did not reach the journal; the state has them."
             ]
         );

@@ -71,6 +71,7 @@ mod tests {
             groups: vec!["docker".parse().unwrap(), "adm".parse().unwrap()],
             record: "journal".into(),
             lost_events: 0,
+            sessions: "systemd".into(),
             uid: Uid::ROOT,
         };
         let found = judge_texts(&health, nsswitch, "root:x:0:\nadm:x:4:\n");

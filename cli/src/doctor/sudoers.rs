@@ -133,8 +133,10 @@ pub fn judge(settings: &Settings) -> Vec<Finding> {
                 Finding::new(Rank::Open, text, mend)
             }
             Setting::NoSession => {
-                let text = format!("{path} has !pam_session: stint does not see sudo's sessions.");
-                Finding::new(Rank::Odd, text, mend)
+                let text = format!(
+                    "{path} has !pam_session: sudo's sessions do not end with their grants."
+                );
+                Finding::new(Rank::Wrong, text, mend)
             }
             Setting::Service { option, service } => {
                 let service = harmless(service);

@@ -63,6 +63,9 @@ impl Engine {
             decided => (decided, BTreeSet::new()),
         };
         self.record_ruling(&ruling, &subject, &service);
+        if let Ruling::Allowed { grant, role } = &ruling {
+            self.state().passed.put(peer.pid, subject.uid, grant.clone(), role.clone());
+        }
         match ruling {
             Ruling::Denied(denial) => {
                 let ways = self.ways(&policy, &subject, &groups, &service);

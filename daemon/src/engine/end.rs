@@ -1,6 +1,8 @@
 //! Ending: by the clock, by revocation, by the policy. The gate closes first; what was given is
 //! taken back after; nothing that fails keeps a grant alive.
 
+use std::time::Duration;
+
 use stint_proto::{EndReason, ErrorCode, Event, Grant as Shown, GrantId, RevokeOrder};
 
 use super::decide::check_text;
@@ -8,6 +10,10 @@ use super::{Engine, Refusal};
 use crate::domain::grant::Grant;
 use crate::domain::index::NotOne;
 use crate::store::Write;
+
+/// How long what a holder has running goes on after they gave their grant back: they may have done
+/// so from there, and are to see the answer.
+const COURTESY: Duration = Duration::from_secs(1);
 
 /// How and by whom grants are ended.
 pub(super) struct Ending {
@@ -124,7 +130,8 @@ impl Engine {
         if ended.is_empty() {
             return;
         }
-        let mut writes = Vec::with_capacity(ended.len() * 2);
+        let evictions = self.evictions_of(ended);
+        let mut writes: Vec<Write> = evictions.iter().cloned().map(Write::EvictionOwed).collect();
         let mut entries = Vec::with_capacity(ended.len());
         for grant in ended {
             let text = ending.told(grant);
@@ -141,8 +148,13 @@ impl Engine {
         for entry in &entries {
             self.record.tell(entry);
         }
-        self.enforce().await;
+        let (_, mut owed) = self.bring_about().await;
         self.clear_tickets(ended).await;
+        owed.extend(evictions);
+        match ending.reason {
+            EndReason::Dropped => self.evict_after(COURTESY, owed),
+            EndReason::Expired | EndReason::Revoked | EndReason::Policy => self.evict(owed),
+        }
     }
 
     fn close_gate(&self, ids: &[GrantId], ending: &Ending) -> Vec<Grant> {

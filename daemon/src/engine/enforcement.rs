@@ -1,20 +1,21 @@
 //! Bringing the host to what the running grants say: what is desired is worked out here from
 //! values; the mechanisms bring it about on a thread of their own, where locks may be waited for.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use stint_policy::{Policy, Role};
-use stint_proto::{ErrorCode, Event, GrantId, GroupName, UserName};
+use stint_proto::{ErrorCode, Event, GrantId, GroupName, Uid, UserName};
 
 use super::mechanisms::{Desired, Report, SudoGrant};
 use super::{Engine, Refusal};
 use crate::accounts;
 use crate::clock::Moment;
 use crate::domain::grant::Grant;
+use crate::domain::manner::manners;
 use crate::record::Entry;
-use crate::store::{Membership, StoreError, Write};
+use crate::store::{Eviction, Membership, StoreError, Write};
 
 /// How long the account database may take to show a membership that was given.
 const SEEN_LIMIT: Duration = Duration::from_secs(5);
@@ -43,6 +44,8 @@ pub(super) enum About {
     State,
     /// Scheduled grants that should have begun.
     Start,
+    /// Processes that should have ended: which, by a word of its own.
+    Eviction(String),
     /// All of it: nothing is known to have been done.
     Everything,
 }
@@ -54,7 +57,11 @@ impl Failure {
             About::Giving(user, group) => *user == grant.user && role.groups.contains(group),
             About::SudoRules => !role.sudo.is_empty(),
             About::Everything => true,
-            About::TakingBack(..) | About::Tickets(_) | About::State | About::Start => false,
+            About::TakingBack(..)
+            | About::Tickets(_)
+            | About::State
+            | About::Start
+            | About::Eviction(_) => false,
         }
     }
 
@@ -66,6 +73,7 @@ impl Failure {
             About::Tickets(user) => format!("tickets {user}"),
             About::State => "state".to_owned(),
             About::Start => "start".to_owned(),
+            About::Eviction(which) => which.clone(),
             About::Everything => "everything".to_owned(),
         }
     }
@@ -75,12 +83,30 @@ impl Engine {
     /// Brings the host to what is held now. The caller holds `changes`. Returns what could not be
     /// done; it stands as an alarm and is tried again.
     pub(super) async fn enforce(&self) -> Vec<Failure> {
+        let (failures, evictions) = self.bring_about().await;
+        self.evict(evictions);
+        failures
+    }
+
+    /// The same; who carries what was taken back is left to the caller to evict.
+    pub(super) async fn bring_about(&self) -> (Vec<Failure>, Vec<Eviction>) {
         let now = self.now();
-        let (desired, owned) = {
+        let (mut desired, owned, fresh) = {
             let state = self.state();
-            let holding = state.index.iter().filter(|grant| grant.holds(now));
-            (desired(&state.policy, &self.host, holding), state.owned.clone())
+            let holding = || state.index.iter().filter(|grant| grant.holds(now));
+            let desired = desired(&state.policy, &self.host, holding());
+            let owned: HashSet<(&UserName, &GroupName)> =
+                state.owned.iter().map(|own| (&own.user, &own.group)).collect();
+            let uids: HashMap<&UserName, Uid> =
+                holding().map(|grant| (&grant.user, grant.uid)).collect();
+            let fresh = desired.memberships.iter().filter_map(|pair @ (user, group)| {
+                let is_fresh = !owned.contains(&(user, group));
+                is_fresh.then(|| uids.get(user).map(|uid| (pair.clone(), *uid))).flatten()
+            });
+            let fresh: BTreeMap<(UserName, GroupName), Uid> = fresh.collect();
+            (desired, state.owned.clone(), fresh)
         };
+        desired.carried = self.carried_already(fresh).await;
         let mechanisms = Arc::clone(&self.mechanisms);
         let store = self.store.clone();
         let work = tokio::task::spawn_blocking(move || {
@@ -94,7 +120,8 @@ impl Engine {
         for membership in &report.added {
             report.failures.extend(self.unseen(membership).await);
         }
-        self.take_in(report, now)
+        let evictions = std::mem::take(&mut report.evictions);
+        (self.take_in(report, now), evictions)
     }
 
     /// Asks the host itself whether a membership that was given is one. Where it does not say in
@@ -116,8 +143,16 @@ impl Engine {
 
     /// Takes in what was done: memberships owned, events, alarms.
     fn take_in(&self, report: Report, now: Moment) -> Vec<Failure> {
-        let Report { backend, intended, added, removed, unsaved, sudo_rules, mut failures } =
-            report;
+        let Report {
+            backend,
+            intended,
+            added,
+            removed,
+            evictions: _,
+            unsaved,
+            sudo_rules,
+            mut failures,
+        } = report;
         {
             let mut state = self.state();
             if let Some(backend) = backend {
@@ -141,14 +176,16 @@ impl Engine {
         if let Some(text) = sudo_rules {
             self.record.note(Entry::new(now.wall, Event::SudoRuleWritten, text));
         }
-        let (unsaved, unbegun) = {
+        let (unsaved, unbegun, unended) = {
             let state = self.state();
-            (!state.unsaved.is_empty(), state.unbegun.clone())
+            (!state.unsaved.is_empty(), state.unbegun.clone(), state.unended.clone())
         };
         if unsaved {
             failures.push(Failure { about: About::State, text: unsaved_text() });
         }
         failures.extend(unbegun.map(|text| Failure { about: About::Start, text }));
+        let unended = unended.into_iter();
+        failures.extend(unended.map(|(key, text)| Failure { about: About::Eviction(key), text }));
         self.raise(&failures, now);
         failures
     }
@@ -184,7 +221,7 @@ impl Engine {
             let event = match failure.about {
                 About::Giving(..) | About::TakingBack(..) => Event::GroupFailed,
                 About::SudoRules | About::Tickets(_) | About::Everything => Event::SudoRuleFailed,
-                About::State | About::Start => Event::AuditGap,
+                About::State | About::Start | About::Eviction(_) => Event::AuditGap,
             };
             let mut entry = Entry::new(now.wall, event, failure.text.clone());
             if let About::Giving(user, group) | About::TakingBack(user, group) = &failure.about {
@@ -317,5 +354,6 @@ fn desired<'a>(policy: &Policy, host: &str, holding: impl Iterator<Item = &'a Gr
         }
     }
     desired.backend = policy.backend;
+    desired.manners = manners(policy);
     desired
 }

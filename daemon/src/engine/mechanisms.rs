@@ -1,13 +1,15 @@
 //! The mechanisms that change the host, put together: from what is desired and what is owned to
 //! what was done. Runs on a thread where waiting is allowed; decides nothing.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use stint_policy::{Backend as Asked, Role};
-use stint_proto::{GrantId, Timestamp, Uid, UserName};
+use stint_proto::{GrantId, GroupName, Timestamp, Uid, UserName};
 
 use super::enforcement::{About, Failure};
+use crate::domain::human::Process;
+use crate::domain::manner::Manner;
 use crate::enforce::change::{Action, Change, Intend, Membership as Pair};
 use crate::enforce::group_files::Etc;
 use crate::enforce::groups::{GroupReport, Groups, choose};
@@ -15,7 +17,7 @@ use crate::enforce::sudo_rule::{SudoEntry, SudoOutcome, SudoRuleError, SudoRules
 use crate::enforce::tickets;
 use crate::enforce::userdb::Userdb;
 use crate::record::counted;
-use crate::store::{Backend, Membership, Store, Write};
+use crate::store::{Backend, Eviction, EvictionOf, Membership, Store, Write};
 
 /// What the host should be like.
 #[derive(Clone, Debug, Default)]
@@ -26,6 +28,10 @@ pub(super) struct Desired {
     pub(super) sudo: Vec<SudoGrant>,
     /// How memberships are given.
     pub(super) backend: Asked,
+    /// Who had a group already that is to be given now.
+    pub(super) carried: BTreeMap<Pair, Vec<Process>>,
+    /// How those are ended who carry a group that was taken back.
+    pub(super) manners: BTreeMap<GroupName, Manner>,
 }
 
 /// A grant whose role has sudo rules.
@@ -45,6 +51,8 @@ pub(super) struct Report {
     pub(super) backend: Option<Backend>,
     /// What was going to be given, and is owned whatever came of it.
     pub(super) intended: Vec<Membership>,
+    /// Whose processes are to be ended, as they carry what was taken back.
+    pub(super) evictions: Vec<Eviction>,
     /// Changes to the state that are still to be made.
     pub(super) unsaved: Vec<Write>,
     /// Given.
@@ -142,10 +150,13 @@ impl Mechanisms {
                 Backend::Userdb => &self.userdb,
             };
             let mut intended = Vec::new();
-            let done =
-                groups.bring_about(&wanted, &held, &mut intend(backend, store, &mut intended));
+            let done = groups.bring_about(
+                &wanted,
+                &held,
+                &mut intend(backend, desired, store, &mut intended),
+            );
             report.intended.append(&mut intended);
-            take_in(backend, done, store, report);
+            take_in(backend, done, desired, store, report);
         }
     }
 
@@ -228,6 +239,7 @@ fn owned_by(backend: Backend, (user, group): Pair) -> Membership {
 /// back, even if the daemon dies before it has seen that it worked.
 fn intend<'a>(
     backend: Backend,
+    desired: &'a Desired,
     store: &'a Store,
     intended: &'a mut Vec<Membership>,
 ) -> Box<Intend<'a>> {
@@ -240,17 +252,37 @@ fn intend<'a>(
         if adds.is_empty() {
             return Ok(());
         }
-        let writes = adds.iter().cloned().map(Write::Owned).collect();
+        let carriers = changes.iter().filter(|change| change.action == Action::Add).map(|change| {
+            let pair = &change.membership;
+            let carried = desired.carried.get(pair).cloned().unwrap_or_default();
+            Write::Carriers(owned_by(backend, pair.clone()), carried)
+        });
+        let writes = adds.iter().cloned().map(Write::Owned).chain(carriers).collect();
         store.change_blocking(writes).map_err(|error| error.to_string())?;
         intended.extend(adds);
         Ok(())
     })
 }
 
-fn take_in(backend: Backend, done: GroupReport, store: &Store, report: &mut Report) {
+fn take_in(
+    backend: Backend,
+    done: GroupReport,
+    desired: &Desired,
+    store: &Store,
+    report: &mut Report,
+) {
     let GroupReport { added, removed, standing: _, failed } = done;
-    let gone: Vec<Write> =
+    let eviction = |(user, group): &Pair| {
+        let Manner { leave, grace } = desired.manners.get(group).copied().unwrap_or_default();
+        let of = EvictionOf::Group { group: group.clone() };
+        Eviction { of, user: user.clone(), leave, grace }
+    };
+    let evictions: Vec<Eviction> = removed.iter().map(eviction).collect();
+    // With what they are owed for, in one transaction: a crash after it forgets nobody.
+    let mut gone: Vec<Write> =
         removed.iter().map(|pair| Write::Disowned(owned_by(backend, pair.clone()))).collect();
+    gone.extend(evictions.iter().cloned().map(Write::EvictionOwed));
+    report.evictions.extend(evictions);
     if !gone.is_empty() && store.change_blocking(gone.clone()).is_err() {
         // Owned on paper, gone in truth: to be written before anybody gives it anew.
         report.unsaved.extend(gone);

@@ -11,6 +11,7 @@ mod decide;
 mod door;
 mod end;
 mod enforcement;
+mod evictions;
 mod facts;
 mod follow;
 mod fulfil;
@@ -28,11 +29,12 @@ mod sessions;
 mod show;
 mod start;
 mod timer;
+mod warnings;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::fs::File;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 pub use check::Peer;
 pub use lookups::Lookups;
@@ -40,15 +42,18 @@ use nix::fcntl::Flock;
 pub use person::BusCaller;
 pub use start::{Places, StartError};
 use stint_policy::Policy;
-use stint_proto::{ErrorCode, Event, Grant as Shown, Timestamp};
-use tokio::sync::{Notify, watch};
+use stint_proto::{ErrorCode, Event, Grant as Shown, GrantId, Timestamp};
+use tokio::sync::{Notify, mpsc, watch};
+use zbus::Connection;
 
 use crate::clock::{Moment, SharedClock};
 use crate::domain::grant::Grant;
 use crate::domain::index::Index;
+use crate::domain::passed::Passed;
 use crate::domain::pending::Pending;
 use crate::notices::{Hooks, Notices, Waiting};
 use crate::record::{Entry, Record};
+use crate::sessions::Tree;
 use crate::store::{Membership, Session, Store};
 pub use mechanisms::Mechanisms;
 
@@ -96,6 +101,7 @@ struct State {
     pending: Pending,
     owned: BTreeSet<Membership>,
     sessions: HashMap<String, Session>,
+    passed: Passed,
     alarms: alarms::Alarms,
     policy_problem: Option<String>,
     /// The latest wall clock known at the start, and the boot clock then.
@@ -104,6 +110,10 @@ struct State {
     unsaved: Vec<crate::store::Write>,
     /// Why scheduled grants whose time has come have not begun yet; tried again.
     unbegun: Option<String>,
+    /// What should have ended with its grant and has not yet, and why; tried again.
+    unended: BTreeMap<String, String>,
+    /// Which sessions were told that their end is near.
+    warned: BTreeMap<GrantId, warnings::Warned>,
 }
 
 /// The daemon's heart. Shared by the doors, the timer and the signals.
@@ -122,6 +132,13 @@ pub struct Engine {
     /// What waits for terminals, until somebody serves it.
     told: Mutex<Option<Waiting>>,
     hooks: Hooks,
+    /// The kernel's tree of control groups, where the host has one that stint can use.
+    tree: Option<Tree>,
+    /// The present connection to the system bus, from when it is served on.
+    bus: OnceLock<watch::Receiver<Option<Connection>>>,
+    evictions: mpsc::UnboundedSender<evictions::Owed>,
+    /// What waits to be evicted, until somebody serves it.
+    owed: Mutex<Option<mpsc::UnboundedReceiver<evictions::Owed>>>,
     changes: tokio::sync::Mutex<()>,
     /// Held over a whole reload of the policy; taken before `changes`.
     reloads: tokio::sync::Mutex<()>,
@@ -150,6 +167,16 @@ impl Engine {
         self.rearm.notify_one();
         self.hooks.wake();
         self.serial.send_modify(|serial| *serial = serial.wrapping_add(1));
+    }
+
+    /// Lets the engine ask services on the system bus. To be called once.
+    pub fn use_bus(&self, bus: watch::Receiver<Option<Connection>>) {
+        // A second one would be the same bus.
+        drop(self.bus.set(bus));
+    }
+
+    fn bus(&self) -> Option<Connection> {
+        self.bus.get().and_then(|bus| bus.borrow().clone())
     }
 
     /// Now, on both clocks.

@@ -1,18 +1,23 @@
-//! The module's reports of sessions: what runs elevated, under which grant, and whose process it is.
+//! The module's reports of sessions: what runs elevated, under which grant, whose process it is, and
+//! where it was put so that all of it can be ended.
 
 use std::collections::BTreeSet;
 use std::io;
 
-use stint_proto::{Event, GrantId, PamItems, RoleName};
+use stint_proto::{Event, GrantId, PamItems, RoleName, Uid};
 
 use super::{Engine, Peer};
 use crate::domain::gate::Ruling;
+use crate::domain::human::Process;
+use crate::domain::manner::Manner;
 use crate::process;
 use crate::record::Entry;
-use crate::store::{Session, Write};
+use crate::sessions::{Guest, Place, place};
+use crate::store::{Eviction, EvictionOf, Session, Write};
 
 impl Engine {
-    /// Notes that a session has begun; its id is for [`Engine::session_closed`].
+    /// Notes that a session has begun, and puts it where it can be found; its id is for
+    /// [`Engine::session_closed`]. What begins when its grant has just ended is ended at once.
     ///
     /// # Errors
     /// When the kernel gives no random bytes for an id, or does not know the peer any more.
@@ -22,17 +27,21 @@ impl Engine {
         getrandom::fill(&mut bytes).map_err(io::Error::other)?;
         let id: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
         let known = self.who(peer, items).await.ok();
-        let (grant, role) = known.as_ref().map_or((None, None), |(subject, service)| {
-            match self.decide(&self.policy(), subject, &BTreeSet::new(), service) {
-                Ruling::Allowed { grant, role } => (Some(grant), Some(role)),
-                _ => (None, None),
-            }
+        let ground = known.as_ref().and_then(|(subject, service)| {
+            let passed = self.state().passed.take(peer.pid, subject.uid);
+            passed.or_else(|| {
+                match self.decide(&self.policy(), subject, &BTreeSet::new(), service) {
+                    Ruling::Allowed { grant, role } => Some((grant, role)),
+                    _ => None,
+                }
+            })
         });
         let (user, uid) = match &known {
             Some((subject, _)) => (subject.user.to_string(), subject.uid),
             None => (items.ruser.clone(), peer.real_uid),
         };
-        let session = Session {
+        let (grant, role) = ground.unzip();
+        let mut session = Session {
             id: id.clone(),
             grant: grant.clone(),
             user,
@@ -40,20 +49,100 @@ impl Engine {
             service: items.service.clone(),
             tty: items.tty.clone(),
             process,
+            group: None,
             opened_at: self.now().wall,
         };
-        let text =
+        let mut text =
             format!("{} opens a session of {} as {}", session.user, session.service, items.user);
+        if let Some(grant) = &grant {
+            text.push_str(&self.put_into_place(peer, &mut session, grant).await);
+        }
         self.record.note_later(self.about_session(
             Event::SessionOpened,
             &session,
-            grant,
-            role,
+            grant.clone(),
+            role.clone(),
             text,
         ));
         self.state().sessions.insert(id.clone(), session.clone());
-        self.store.note_later(Write::SessionOpened(session));
+        let opened = Write::SessionOpened(session.clone());
+        match &grant {
+            // Nothing but this tells whose session it is: it is durable before anything runs.
+            Some(grant) if !session.is_named_by(grant) => self.store_or_keep(vec![opened]).await,
+            _ => self.store.note_later(opened),
+        }
+        if let (Some(grant), Some(role)) = (grant, role) {
+            self.end_if_late(grant, role, &session);
+            // What is to be told before the end is due at a time of its own.
+            self.rearm.notify_one();
+        }
         Ok(id)
+    }
+
+    /// Puts a session where all of it can be found; says where that is, for the record.
+    async fn put_into_place(&self, peer: Peer, session: &mut Session, grant: &GrantId) -> String {
+        let guest = Guest {
+            pid: peer.pid,
+            login: peer.real_uid == Uid::ROOT,
+            uid: session.uid,
+            grant,
+            session: &session.id,
+            description: &format!("{} of {} under {grant}", session.service, session.user),
+        };
+        let (found, trouble) = place(self.tree.as_ref(), self.bus().as_ref(), guest).await;
+        let mut text = match found {
+            Place::Group(group) => {
+                let text = format!(", in {}", group.name());
+                session.group = Some(group);
+                text
+            }
+            Place::Line => ", in no group of its own".to_owned(),
+        };
+        if let Some(trouble) = trouble {
+            text.push_str(&format!(" ({trouble})"));
+        }
+        text
+    }
+
+    /// Where sessions are put, as things are.
+    pub(super) fn keeps_sessions(&self) -> &'static str {
+        match (&self.tree, self.bus()) {
+            (None, _) => "nowhere",
+            (Some(_), None) => "control groups",
+            (Some(_), Some(_)) => "systemd",
+        }
+    }
+
+    /// Ends a session whose grant ended while it was being put into its place: whoever ended the
+    /// grant may not have found it there yet.
+    fn end_if_late(&self, grant: GrantId, role: RoleName, session: &Session) {
+        let now = self.now();
+        if self.state().index.get(&grant).is_some_and(|grant| grant.holds(now)) {
+            return;
+        }
+        let Ok(user) = session.user.parse() else { return };
+        let manner = Manner::of(self.policy().roles.get(&role));
+        let of = EvictionOf::Sessions { grant, role, uid: session.uid };
+        self.evict(vec![Eviction { of, user, leave: manner.leave, grace: manner.grace }]);
+    }
+
+    /// Forgets the sessions whose process is gone without a word, as after SIGKILL.
+    pub(super) fn forget_dead_sessions(&self) {
+        let open: Vec<(String, Process)> = {
+            let state = self.state();
+            state.sessions.values().map(|open| (open.id.clone(), open.process)).collect()
+        };
+        for (id, process) in open {
+            let gone = match process::identify(process.pid) {
+                Ok(now) => now != process,
+                Err(error) => error.kind() == io::ErrorKind::NotFound,
+            };
+            if gone {
+                // Closed by the module meanwhile, which is as well.
+                let _ = self.session_closed(&id);
+            }
+        }
+        self.hand_over();
     }
 
     /// Notes that a session has ended; `false` when no such session is open.

@@ -216,6 +216,7 @@ impl Engine {
             groups: groups.into_iter().collect(),
             record: kind.as_str().to_owned(),
             lost_events,
+            sessions: self.keeps_sessions().to_owned(),
             uid: Uid(nix::unistd::geteuid().as_raw()),
         }
     }

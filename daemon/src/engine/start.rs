@@ -1,17 +1,18 @@
 //! The start: state read and checked, deadlines found again, what is over ended, the host brought
 //! to what is still held; all of it before the first answer.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::fs::File;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 use stint_policy::{Policy, SourceFile};
 use stint_proto::{GrantId, Timestamp};
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, mpsc, watch};
 
 use super::alarms::Alarms;
 use super::end::Ending;
@@ -21,9 +22,11 @@ use crate::clock::{Moment, SharedClock};
 use crate::domain::deadline::Deadline;
 use crate::domain::grant::Stage;
 use crate::domain::index::Index;
+use crate::domain::passed::Passed;
 use crate::domain::pending::Pending;
 use crate::notices::{Hooks, Notices};
 use crate::record::{Journal, Record};
+use crate::sessions::Tree;
 use crate::store::{Loaded, Store, StoreError, Write};
 
 /// Where everything is.
@@ -118,7 +121,8 @@ impl Engine {
         let (store, loaded) = Store::open(&places.state_dir.join("state.sqlite"), &boot_id)?;
         let record =
             Record::new(Journal::new(places.journal.clone(), places.syslog.clone()), store.clone());
-        let Loaded { grants, requests, memberships, sessions, policy, high_water } = loaded;
+        let Loaded { grants, requests, memberships, sessions, policy, high_water, evictions } =
+            loaded;
         let now = clock.now();
         let mut index = Index::default();
         let mut unsaved = Vec::new();
@@ -134,6 +138,7 @@ impl Engine {
         let mut pending = Pending::default();
         requests.into_iter().for_each(|request| pending.put(request));
         let (notices, told) = Notices::new();
+        let (evict, owed) = mpsc::unbounded_channel();
         let engine = Arc::new(Self {
             clock,
             host,
@@ -146,6 +151,10 @@ impl Engine {
             notices,
             told: Mutex::new(Some(told)),
             hooks: Hooks::default(),
+            tree: Tree::of_host(),
+            bus: OnceLock::new(),
+            evictions: evict,
+            owed: Mutex::new(Some(owed)),
             changes: tokio::sync::Mutex::new(()),
             reloads: tokio::sync::Mutex::new(()),
             state: Mutex::new(State {
@@ -154,17 +163,21 @@ impl Engine {
                 pending,
                 owned: memberships.into_iter().collect(),
                 sessions: sessions.into_iter().map(|open| (open.id.clone(), open)).collect(),
+                passed: Passed::default(),
                 alarms: Alarms::default(),
                 policy_problem: None,
                 high_water: Moment { wall: high_water.max(now.wall), boot: now.boot },
                 backend: "auto".to_owned(),
                 unsaved,
                 unbegun: None,
+                unended: BTreeMap::new(),
+                warned: BTreeMap::new(),
             }),
             rearm: Notify::new(),
             serial: watch::Sender::new(0),
             _lock: lock,
         });
+        engine.evict(evictions);
         Ok((engine, policy))
     }
 
@@ -186,12 +199,14 @@ impl Engine {
         let changing = self.changes.lock().await;
         let ids: Vec<GrantId> = self.state().index.iter().map(|grant| grant.id.clone()).collect();
         let ended = self.end(ids, &Ending::revoked("root", why)).await;
-        let failures = self.enforce().await;
+        let mut failures: Vec<String> =
+            self.enforce().await.into_iter().map(|failure| failure.text).collect();
         drop(changing);
+        failures.extend(self.evict_now().await.err().unwrap_or_default());
         if failures.is_empty() {
             return Ok(ended.len());
         }
-        Err(failures.into_iter().map(|failure| failure.text).collect())
+        Err(failures)
     }
 }
 

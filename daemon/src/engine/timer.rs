@@ -87,6 +87,7 @@ impl Engine {
             self.notice_step(before, now);
             before = now;
             self.turn(now).await;
+            self.warn(now);
             // Beside this loop, so that no slow account database holds up an end.
             if starts.as_ref().is_none_or(JoinHandle::is_finished) && !self.starting().is_empty() {
                 let engine = Arc::clone(&self);
@@ -96,11 +97,12 @@ impl Engine {
                 }));
             }
             let behind = self.record.catch_up(now.wall);
+            let warning = self.next_warning(now);
             let (next, retry) = {
                 let state = self.state();
                 let lapse = state.pending.next_due();
                 let mut next = state.index.next_due();
-                next.wall = next.wall.into_iter().chain(lapse).min();
+                next.wall = next.wall.into_iter().chain(lapse).chain(warning).min();
                 (next, state.alarms.retry_at())
             };
             let log = behind.then(|| now.boot.saturating_add(LOG_PAUSE));

@@ -77,7 +77,7 @@ pub(super) fn terminal_of(properties: &HashMap<String, OwnedVariant>) -> Option<
 }
 
 /// Whether this names a terminal below /dev, and nothing else.
-fn is_terminal_name(tty: &str) -> bool {
+pub(super) fn is_terminal_name(tty: &str) -> bool {
     let name = tty.strip_prefix("pts/").unwrap_or(tty);
     !name.is_empty() && name.len() <= 32 && name.bytes().all(|b| b.is_ascii_alphanumeric())
 }

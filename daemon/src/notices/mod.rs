@@ -9,4 +9,6 @@ mod terminals;
 
 pub use body::body;
 pub use hooks::{Hooks, run as run_hooks};
-pub use terminals::{Audience, Notice, Notices, Standing, Waiting, run as run_terminals};
+pub use terminals::{
+    Audience, Notice, Notices, Standing, Waiting, run as run_terminals, tell_terminal,
+};

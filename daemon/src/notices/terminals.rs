@@ -14,7 +14,7 @@ use stint_proto::{Uid, UserName};
 use tokio::sync::{mpsc, watch};
 use zbus::Connection;
 
-use super::logind::{Seat, seats};
+use super::logind::{Seat, is_terminal_name, seats};
 use crate::record::harmless;
 
 /// The most notices that wait; what comes on top is told to nobody, as the next one says more.
@@ -137,6 +137,16 @@ async fn is_meant(standing: &impl Standing, audience: &Audience, seat: &Seat) ->
             Ok(user) => standing.is_one_of(seat.uid, &user, of).await,
             Err(_) => false,
         },
+    }
+}
+
+/// Writes a line, with a bell, on a terminal as PAM names it, if it is this account's: now or not
+/// at all. One that takes nothing now, or is gone, is told nothing.
+pub fn tell_terminal(uid: Uid, name: &str, line: String) {
+    let name = name.strip_prefix("/dev/").unwrap_or(name);
+    if is_terminal_name(name) {
+        let notice = Notice { audience: Audience::User(uid), line, urgent: true };
+        drop(write(&Path::new("/dev").join(name), uid, &notice));
     }
 }
 

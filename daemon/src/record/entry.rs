@@ -94,10 +94,15 @@ impl Entry {
             | Event::SudoRuleFailed
             | Event::PolicyRejected
             | Event::AuditGap => Priority::Error,
-            Event::CheckDenied | Event::CallDenied | Event::ClockStepped | Event::GroupDrift => {
-                Priority::Warning
-            }
-            Event::CheckAllowed | Event::SessionOpened | Event::SessionClosed => Priority::Info,
+            Event::CheckDenied
+            | Event::CallDenied
+            | Event::ClockStepped
+            | Event::GroupDrift
+            | Event::SessionLeft => Priority::Warning,
+            Event::CheckAllowed
+            | Event::SessionOpened
+            | Event::SessionWarned
+            | Event::SessionClosed => Priority::Info,
             _ => Priority::Notice,
         }
     }

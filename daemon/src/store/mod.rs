@@ -5,10 +5,12 @@
 //! here.
 
 mod error;
+mod eviction_rows;
 mod outbox;
 mod request_rows;
 mod rows;
 mod schema;
+mod values;
 mod writer;
 
 use std::collections::BTreeSet;
@@ -21,102 +23,13 @@ pub use error::StoreError;
 pub use outbox::{HookWrite, Outbox, OutboxEvent, OutboxRow};
 pub use rows::StoredGrant;
 use rusqlite::Connection;
-use stint_policy::SourceFile;
-use stint_proto::{GrantId, GroupName, RequestId, RoleName, Timestamp, Uid, UserName, words};
+use stint_proto::{GrantId, GroupName, RequestId, RoleName, Timestamp, Uid, UserName};
 use tokio::sync::oneshot;
+pub use values::{Backend, Eviction, EvictionOf, Loaded, Membership, Session, Write};
 
 use crate::domain::grant::Grant;
 use crate::domain::human::Process;
 use crate::domain::request::Request;
-use crate::record::Entry;
-
-words! {
-    /// How a membership was given.
-    #[derive(PartialOrd, Ord)]
-    Backend {
-        /// /etc/group and /etc/gshadow.
-        Files = "files",
-        /// A drop-in of nss-systemd.
-        Userdb = "userdb",
-    }
-}
-
-/// A membership that stint itself has given.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Membership {
-    /// Who.
-    pub user: UserName,
-    /// In which group.
-    pub group: GroupName,
-    /// By which backend.
-    pub backend: Backend,
-}
-
-/// A session that the module has reported.
-#[derive(Clone, Debug)]
-pub struct Session {
-    /// Its id, known to the module alone.
-    pub id: String,
-    /// The grant it runs under, if one opened the door.
-    pub grant: Option<GrantId>,
-    /// Whose.
-    pub user: String,
-    /// Whose, by number.
-    pub uid: Uid,
-    /// Through which door.
-    pub service: String,
-    /// On which terminal.
-    pub tty: String,
-    /// The process that opened it: everything under it is part of it.
-    pub process: Process,
-    /// Since when.
-    pub opened_at: Timestamp,
-}
-
-/// One change to the state.
-#[derive(Clone, Debug)]
-pub enum Write {
-    /// A grant, new or in a new stage. What has ended cannot be written again.
-    Grant(Grant),
-    /// A request, new or in a new stage. What is over cannot be written again.
-    Request(Request),
-    /// stint is about to give this membership.
-    Owned(Membership),
-    /// stint has taken it back, or found that it is standing.
-    Disowned(Membership),
-    /// An event.
-    Record(Entry),
-    /// The wall clock was seen here.
-    HighWater(Timestamp),
-    /// This policy is in force now.
-    PolicyInForce(Vec<SourceFile>),
-    /// A session began.
-    SessionOpened(Session),
-    /// A session ended.
-    SessionClosed(String),
-    /// Sessions of another boot ended with it.
-    OldSessionsForgotten,
-    /// Hooks are to be told of this.
-    Outbox(OutboxEvent),
-    /// How far hooks have been told.
-    Hooks(HookWrite),
-}
-
-/// What the state holds at the start.
-pub struct Loaded {
-    /// Every grant that is scheduled or active.
-    pub grants: Vec<StoredGrant>,
-    /// Every request that is pending.
-    pub requests: Vec<Request>,
-    /// What stint has added and not yet taken back.
-    pub memberships: Vec<Membership>,
-    /// Sessions of this boot that have not ended.
-    pub sessions: Vec<Session>,
-    /// The text of the policy that was in force last; empty on a new host.
-    pub policy: Vec<SourceFile>,
-    /// The latest wall clock ever recorded.
-    pub high_water: Timestamp,
-}
 
 /// What `quick_check` found, on one line and without its heading of stars.
 fn one_line(found: &str) -> String {
@@ -140,6 +53,7 @@ pub struct Store {
     jobs: mpsc::Sender<Job>,
     later: Arc<Mutex<Vec<Write>>>,
     lost: Arc<AtomicU64>,
+    boot_id: Arc<str>,
 }
 
 impl Store {
@@ -169,13 +83,14 @@ impl Store {
             requests: request_rows::requests(&connection, "state = 'pending'", &[])?,
             memberships: rows::memberships(&connection)?,
             sessions: rows::sessions(&connection, boot_id)?,
+            evictions: eviction_rows::evictions(&connection)?,
             policy: rows::policy_in_force(&connection)?,
             high_water: rows::high_water(&connection)?,
         };
         let (jobs, queue) = mpsc::channel();
         let lost = Arc::new(AtomicU64::new(0));
         writer::spawn(connection, queue, Arc::clone(&lost), boot_id.to_owned())?;
-        let store = Self { jobs, later: Arc::default(), lost };
+        let store = Self { jobs, later: Arc::default(), lost, boot_id: boot_id.into() };
         store.note(Write::OldSessionsForgotten);
         Ok((store, loaded))
     }
@@ -301,6 +216,20 @@ impl Store {
     /// [`StoreError`] when the state cannot be read.
     pub async fn unreviewed(&self, prefix: Option<GrantId>) -> Result<Vec<Grant>, StoreError> {
         self.query(move |connection| request_rows::unreviewed(connection, prefix.as_ref())).await
+    }
+
+    /// Who had this group, in this boot, before stint gave it to this user.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the state cannot be read.
+    pub async fn carriers(
+        &self,
+        user: UserName,
+        group: GroupName,
+    ) -> Result<Vec<Process>, StoreError> {
+        let boot_id = self.boot_id.clone();
+        self.query(move |connection| eviction_rows::carriers(connection, &boot_id, &user, &group))
+            .await
     }
 
     /// Whether this id was ever given, to a grant or to a request.

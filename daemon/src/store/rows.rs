@@ -6,7 +6,8 @@ use rusqlite::{Connection, Row, ToSql, params, params_from_iter};
 use stint_policy::SourceFile;
 use stint_proto::{EndReason, GroupName, Origin, RequestId, RoleName, Timestamp, Uid, UserName};
 
-use super::{Membership, Session, Write, request_rows};
+use super::{Membership, Session, Write, eviction_rows, request_rows};
+use crate::domain::control_group::Group;
 use crate::domain::deadline::Deadline;
 use crate::domain::grant::{Grant, Review, Stage};
 use crate::domain::human::Process;
@@ -62,7 +63,7 @@ pub(super) fn write(connection: &Connection, boot_id: &str, write: &Write) -> ru
         }
         Write::SessionOpened(session) => connection
             .prepare_cached(
-                "INSERT INTO sessions VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+                "INSERT INTO sessions VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
             )?
             .execute(params![
                 session.id,
@@ -75,13 +76,20 @@ pub(super) fn write(connection: &Connection, boot_id: &str, write: &Write) -> ru
                 boot_id,
                 session.process.pid,
                 i64::try_from(session.process.started).unwrap_or(i64::MAX),
+                session.group.as_ref().map(Group::as_str),
             ])
             .map(drop),
         Write::SessionClosed(id) => {
             connection.prepare_cached("DELETE FROM sessions WHERE id = ?1")?.execute([id]).map(drop)
         }
         Write::OldSessionsForgotten => {
-            connection.execute("DELETE FROM sessions WHERE boot_id <> ?1", [boot_id]).map(drop)
+            connection.execute("DELETE FROM sessions WHERE boot_id <> ?1", [boot_id])?;
+            connection.execute("DELETE FROM carriers WHERE boot_id <> ?1", [boot_id]).map(drop)
+        }
+        Write::EvictionOwed(eviction) => eviction_rows::owed(connection, eviction),
+        Write::EvictionDone(eviction) => eviction_rows::done(connection, eviction),
+        Write::Carriers(membership, carriers) => {
+            eviction_rows::put_carriers(connection, boot_id, membership, carriers)
         }
         Write::Outbox(event) => super::outbox::put(connection, event),
         Write::Hooks(change) => super::outbox::write(connection, change),
@@ -280,7 +288,8 @@ pub(super) fn policy_in_force(connection: &Connection) -> rusqlite::Result<Vec<S
 /// Sessions of this boot that have not ended.
 pub(super) fn sessions(connection: &Connection, boot_id: &str) -> rusqlite::Result<Vec<Session>> {
     let mut statement = connection.prepare(
-        "SELECT id, grant_id, user, uid, service, tty, opened_at, pid, pid_started FROM sessions
+        "SELECT id, grant_id, user, uid, service, tty, opened_at, pid, pid_started, cgroup
+         FROM sessions
          WHERE boot_id = ?1",
     )?;
     let rows = statement.query_map([boot_id], |row| {
@@ -294,6 +303,7 @@ pub(super) fn sessions(connection: &Connection, boot_id: &str) -> rusqlite::Resu
             tty: row.get(5)?,
             opened_at: Timestamp::from_micros(row.get(6)?),
             process: Process { pid: row.get(7)?, started: row.get::<_, i64>(8)?.unsigned_abs() },
+            group: row.get::<_, Option<String>>(9)?.and_then(|path| Group::parse(&path)),
         })
     })?;
     rows.collect()

@@ -99,6 +99,8 @@ const MIGRATIONS: &[&str] = &[
     ALTER TABLE sessions ADD COLUMN pid_started INTEGER NOT NULL DEFAULT 0;",
     // 3: events that wait for hooks.
     super::outbox::MIGRATION,
+    // 4: processes that are to be ended; where sessions are.
+    super::eviction_rows::MIGRATION,
 ];
 
 /// The version that this program writes.
@@ -127,8 +129,16 @@ pub fn migrate(connection: &mut Connection) -> Result<(), Result<i64, rusqlite::
 
 /// The tables whose rows decide something; they stay small. The record is not among them: it grows,
 /// and reading all of it would keep every sudo waiting at the start.
-const CHECKED: [&str; 6] =
-    ["grants", "requests", "memberships", "policy_in_force", "sessions", "clock"];
+const CHECKED: [&str; 8] = [
+    "grants",
+    "requests",
+    "memberships",
+    "policy_in_force",
+    "sessions",
+    "clock",
+    "evictions",
+    "carriers",
+];
 
 /// Checks the tables that decide something, indexes and all (`quick_check`).
 ///

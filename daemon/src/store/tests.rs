@@ -2,8 +2,11 @@
 
 use stint_proto::{EndReason, Event, Timestamp};
 
+use stint_policy::SourceFile;
+
 use super::*;
 use crate::domain::grant::tests::{at, sample};
+use crate::record::Entry;
 
 const BOOT: &str = "boot-a";
 

@@ -217,7 +217,7 @@ fn settings_of_sudo_that_go_past_its_pam_file_are_found() {
     host.write("/etc/sudoers.d/site", "0440", "Defaults !pam_session\n");
     finds(
         &host,
-        "odd    /etc/sudoers.d/site has !pam_session: stint does not see sudo's sessions.  \
+        "wrong  /etc/sudoers.d/site has !pam_session: sudo's sessions do not end with their grants.  \
          Mend it:  visudo -f /etc/sudoers.d/site",
         GATED,
     );

@@ -1,0 +1,378 @@
+//! Ending what still runs with a privilege that is over: the sessions of a grant, and processes that
+//! carry a group which is no longer theirs. What is to be ended is durable from the end of the grant
+//! until it is done, so that a crash in between forgets nobody.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::convert::Infallible;
+use std::io;
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use stint_proto::{Event, GrantId, GroupName, Uid, UserName};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+use super::Engine;
+use super::enforcement::{About, Failure};
+use crate::accounts::{self, AccountError};
+use crate::domain::control_group::Group;
+use crate::domain::grant::Grant;
+use crate::domain::human::Process;
+use crate::domain::manner::Manner;
+use crate::process;
+use crate::record::Entry;
+use crate::sessions::{Ended, Stubborn, Tree, Whom, end, names, processes};
+use crate::store::{Eviction, EvictionOf, Write};
+
+/// How long the account database may take to say who somebody is.
+const ACCOUNT_LIMIT: Duration = Duration::from_secs(5);
+/// The pauses between two tries, at first and at the most.
+const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(300));
+/// How many are looked at together.
+const BATCH: usize = 20_000;
+
+/// An eviction, and how long it is put off.
+pub(super) type Owed = (Duration, Eviction);
+
+/// What an eviction came to.
+#[derive(Default)]
+struct Outcome {
+    ended: Ended,
+    left: Vec<(String, i32)>,
+}
+
+impl Engine {
+    /// What is to be ended with these grants, to be written with their end.
+    pub(super) fn evictions_of(&self, ended: &[Grant]) -> Vec<Eviction> {
+        let policy = self.policy();
+        let eviction = |grant: &Grant| {
+            let manner = Manner::of(policy.roles.get(&grant.role));
+            let Grant { id, role, uid, user, .. } = grant.clone();
+            let of = EvictionOf::Sessions { grant: id, role, uid };
+            Eviction { of, user, leave: manner.leave, grace: manner.grace }
+        };
+        ended.iter().map(eviction).collect()
+    }
+
+    /// Has these carried out; nobody waits for it.
+    pub(super) fn evict(&self, evictions: Vec<Eviction>) {
+        self.evict_after(Duration::ZERO, evictions);
+    }
+
+    /// The same, so much later.
+    pub(super) fn evict_after(&self, delay: Duration, evictions: Vec<Eviction>) {
+        for eviction in evictions {
+            // The receiver lives as long as the engine does.
+            self.evictions.send((delay, eviction)).ok();
+        }
+    }
+
+    /// Carries out evictions for as long as the daemon runs. To be called once.
+    pub async fn serve_evictions(self: Arc<Self>) -> Infallible {
+        let Some(mut owed) = self.owed() else { return std::future::pending().await };
+        let mut batch = Vec::new();
+        while owed.recv_many(&mut batch, BATCH).await > 0 {
+            let (now, later): (Vec<_>, Vec<_>) =
+                batch.drain(..).partition(|(delay, _)| delay.is_zero());
+            for (delay, eviction) in later {
+                let evictions = self.evictions.clone();
+                drop(tokio::spawn(async move {
+                    tokio::time::sleep(delay).await;
+                    evictions.send((Duration::ZERO, eviction)).ok();
+                }));
+            }
+            let now = now.into_iter().map(|(_, eviction)| eviction).collect();
+            for eviction in self.sift(now).await {
+                let engine = Arc::clone(&self);
+                drop(tokio::spawn(async move { engine.carry_out(&eviction).await }));
+            }
+        }
+        std::future::pending().await
+    }
+
+    /// Takes out those that meet nobody: many grants end with nothing running under them, and one
+    /// look at the host serves them all. Where it fails, each is looked at by itself.
+    async fn sift(&self, batch: Vec<Eviction>) -> Vec<Eviction> {
+        let (tree, wanted) = (self.tree.clone(), batch.clone());
+        let look = move || -> io::Result<Vec<bool>> { meets_anybody(tree.as_ref(), &wanted) };
+        let Some(Ok(meets)) = self.lookups.ask(ACCOUNT_LIMIT, look).await else { return batch };
+        let open: HashSet<GrantId> = {
+            let state = self.state();
+            state.sessions.values().filter_map(|session| session.grant.clone()).collect()
+        };
+        let (left, done): (Vec<_>, Vec<_>) =
+            batch.into_iter().zip(meets).partition(|(eviction, meets)| {
+                let is_open = match &eviction.of {
+                    EvictionOf::Sessions { grant, .. } => open.contains(grant),
+                    EvictionOf::Group { .. } => false,
+                };
+                *meets || is_open
+            });
+        let done: Vec<Eviction> = done.into_iter().map(|(eviction, _)| eviction).collect();
+        self.evicted(&done).await;
+        left.into_iter().map(|(eviction, _)| eviction).collect()
+    }
+
+    /// Carries out what is owed now, and waits for it: for the removal of the package.
+    ///
+    /// # Errors
+    /// What could not be done, one line each.
+    pub(super) async fn evict_now(&self) -> Result<(), Vec<String>> {
+        let Some(mut owed) = self.owed() else { return Ok(()) };
+        let mut failures = Vec::new();
+        while let Ok((_, eviction)) = owed.try_recv() {
+            match self.try_to_evict(&eviction).await {
+                Ok(()) => self.evicted(&[eviction]).await,
+                Err(text) => failures.push(text),
+            }
+        }
+        if failures.is_empty() { Ok(()) } else { Err(failures) }
+    }
+
+    fn owed(&self) -> Option<mpsc::UnboundedReceiver<Owed>> {
+        self.owed.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Tries until it is done; an alarm stands meanwhile.
+    async fn carry_out(&self, eviction: &Eviction) {
+        let (mut pause, longest) = PAUSES;
+        while let Err(text) = self.try_to_evict(eviction).await {
+            self.state().unended.insert(key(eviction), text.clone());
+            self.alarm(
+                Failure { about: About::Eviction(key(eviction)), text: text.clone() },
+                &text,
+            );
+            tokio::time::sleep(pause).await;
+            pause = pause.saturating_mul(2).min(longest);
+        }
+        self.evicted(std::slice::from_ref(eviction)).await;
+    }
+
+    async fn evicted(&self, done: &[Eviction]) {
+        if done.is_empty() {
+            return;
+        }
+        for eviction in done {
+            self.state().unended.remove(&key(eviction));
+        }
+        self.forget_dead_sessions();
+        // What cannot be written is looked at once more after the next start, and meets nobody.
+        let writes = done.iter().cloned().map(Write::EvictionDone).collect();
+        if let Err(error) = self.store.change(writes).await {
+            self.alarm_state(&error);
+        }
+    }
+
+    async fn try_to_evict(&self, eviction: &Eviction) -> Result<(), String> {
+        let whom = match &eviction.of {
+            EvictionOf::Sessions { grant, .. } => {
+                let engine_tree = self.tree.clone();
+                let looked_for = grant.clone();
+                let found = tokio::task::spawn_blocking(move || {
+                    engine_tree.map_or(Ok(Vec::new()), |tree| tree.of_stint())
+                });
+                let found = found.await.map_err(io::Error::other).and_then(|found| found);
+                let found = found.map_err(|error| unknown(eviction, &error))?;
+                self.sessions_of(&looked_for, found)
+            }
+            EvictionOf::Group { group } => self.carriers(&eviction.user, group).await?,
+        };
+        if !eviction.leave && !whom.is_empty() {
+            self.announce_end_of_sessions(eviction);
+        }
+        let mut outcome = Outcome::default();
+        let mut stubborn = Vec::new();
+        let mut ending = JoinSet::new();
+        for whom in whom {
+            if eviction.leave {
+                let work = tokio::task::spawn_blocking(move || whom.find());
+                let found = work.await.map_err(io::Error::other).and_then(|found| found);
+                let found = found.map_err(|error| unknown(eviction, &error))?;
+                let named = found.iter().map(|one| (one.name().to_owned(), one.process().pid));
+                outcome.left.extend(named);
+            } else {
+                ending.spawn(end(whom, Duration::from_secs(eviction.grace.seconds())));
+            }
+        }
+        while let Some(done) = ending.join_next().await {
+            match done.map_err(|error| unknown(eviction, &io::Error::other(error)))? {
+                Ok(Ended { all, killed }) => {
+                    outcome.ended.all.extend(all);
+                    outcome.ended.killed += killed;
+                }
+                Err(Ok(Stubborn(left))) => stubborn.extend(left),
+                Err(Err(error)) => return Err(unknown(eviction, &error)),
+            }
+        }
+        self.record_eviction(eviction, &outcome);
+        if stubborn.is_empty() {
+            return Ok(());
+        }
+        let (what, who) = (what(eviction), names(&stubborn));
+        Err(format!("{what} still has processes that SIGKILL does not end: {who}"))
+    }
+
+    /// Where the sessions of this grant are, of the groups that stint has in the tree, and of those
+    /// that have none of their own.
+    fn sessions_of(&self, grant: &GrantId, found: Vec<(Group, Vec<GrantId>)>) -> Vec<Whom> {
+        let mut groups: HashSet<_> = found
+            .into_iter()
+            .filter_map(|(group, grants)| grants.contains(grant).then_some(group))
+            .collect();
+        let mut whom = Vec::new();
+        let state = self.state();
+        for session in state.sessions.values().filter(|open| open.grant.as_ref() == Some(grant)) {
+            match &session.group {
+                Some(group) => {
+                    groups.insert(group.clone());
+                }
+                None => whom.push(Whom::Under(session.process)),
+            }
+        }
+        drop(state);
+        if let Some(tree) = &self.tree {
+            whom.extend(groups.into_iter().map(|group| Whom::In(tree.clone(), group)));
+        }
+        whom
+    }
+
+    /// This user's processes that carry the group, if it is not theirs in another way.
+    async fn carriers(&self, user: &UserName, group: &GroupName) -> Result<Vec<Whom>, String> {
+        let (asked_user, asked_group) = (user.clone(), group.clone());
+        let asked = move || -> Result<Option<(Uid, u32)>, AccountError> {
+            let Some(account) = accounts::by_name(&asked_user)? else { return Ok(None) };
+            if accounts::is_member(&asked_user, &asked_group)? {
+                return Ok(None);
+            }
+            Ok(Some((account.uid, accounts::gid(&asked_group)?)))
+        };
+        let found = match self.lookups.ask(ACCOUNT_LIMIT, asked).await {
+            Some(Ok(found)) => found,
+            // Nobody can be found by a group or an account that is gone.
+            Some(Err(AccountError::UnknownGroup { .. } | AccountError::Unknown { .. })) => None,
+            Some(Err(error)) => return Err(format!("{user} may still carry {group}: {error}")),
+            None => {
+                return Err(format!(
+                    "{user} may still carry {group}: the account database does not answer in time"
+                ));
+            }
+        };
+        let Some((uid, gid)) = found else { return Ok(Vec::new()) };
+        let before = self.store.carriers(user.clone(), group.clone()).await;
+        let before = before.map_err(|error| format!("{user} may still carry {group}: {error}"))?;
+        let but = before.into_iter().collect();
+        Ok(vec![Whom::With { uid, gids: BTreeSet::from([gid]), but }])
+    }
+
+    /// Who carries these groups already, before stint gives them: they are not stint's to end.
+    pub(super) async fn carried_already(
+        &self,
+        fresh: BTreeMap<(UserName, GroupName), Uid>,
+    ) -> BTreeMap<(UserName, GroupName), Vec<Process>> {
+        if fresh.is_empty() {
+            return BTreeMap::new();
+        }
+        let look = move || {
+            let mut gids: BTreeMap<GroupName, u32> = BTreeMap::new();
+            for (_, group) in fresh.keys() {
+                if !gids.contains_key(group)
+                    && let Ok(gid) = accounts::gid(group)
+                {
+                    gids.insert(group.clone(), gid);
+                }
+            }
+            let mut carried: BTreeMap<_, Vec<_>> = BTreeMap::new();
+            for pid in process::all().unwrap_or_default() {
+                let Ok(rights) = process::rights(pid) else { continue };
+                for ((user, group), uid) in &fresh {
+                    let has = gids.get(group).is_some_and(|gid| rights.gids.contains(gid));
+                    if has && rights.uids.contains(&uid.0) {
+                        let list = carried.entry((user.clone(), group.clone()));
+                        list.or_default().extend(process::identify(pid));
+                    }
+                }
+            }
+            carried
+        };
+        // Where the database does not say in time nobody is known, and nobody is spared.
+        self.lookups.ask(ACCOUNT_LIMIT, look).await.unwrap_or_default()
+    }
+
+    fn record_eviction(&self, eviction: &Eviction, outcome: &Outcome) {
+        let what = what(eviction);
+        let Outcome { ended: Ended { all, killed }, left } = outcome;
+        if !all.is_empty() {
+            let by_force = match killed {
+                0 => String::new(),
+                killed => format!(", {killed} of them by SIGKILL"),
+            };
+            let count = processes(all.len());
+            let text =
+                format!("{what} is over, and {count} ended with it{by_force}: {}", names(all));
+            self.record.note(self.about_eviction(Event::SessionTerminated, eviction, text));
+        }
+        if !left.is_empty() {
+            let count = processes(left.len());
+            let text = format!("{what} is over, and by its role {count} went on: {}", names(left));
+            self.record.note(self.about_eviction(Event::SessionLeft, eviction, text));
+        }
+    }
+
+    fn about_eviction(&self, event: Event, eviction: &Eviction, text: String) -> Entry {
+        let mut entry = Entry::new(self.now().wall, event, text);
+        entry.user = Some(eviction.user.to_string());
+        match &eviction.of {
+            EvictionOf::Sessions { grant, role, uid } => {
+                entry.uid = Some(*uid);
+                entry.grant = Some(grant.clone());
+                entry.role = Some(role.clone());
+            }
+            EvictionOf::Group { group } => entry.group = Some(group.clone()),
+        }
+        entry
+    }
+}
+
+/// Whether anybody seems to be met by each of these: there is a group of that grant, or a process of
+/// that account with that group. Errs on the side of yes.
+fn meets_anybody(tree: Option<&Tree>, evictions: &[Eviction]) -> io::Result<Vec<bool>> {
+    let groups = tree.map_or(Ok(Vec::new()), Tree::of_stint)?;
+    let grants: HashSet<GrantId> = groups.into_iter().flat_map(|(_, grants)| grants).collect();
+    let mut carried: HashSet<(u32, u32)> = HashSet::new();
+    if evictions.iter().any(|eviction| matches!(eviction.of, EvictionOf::Group { .. })) {
+        for pid in process::all()? {
+            let Ok(rights) = process::rights(pid) else { continue };
+            let uids = rights.uids.iter();
+            carried.extend(uids.flat_map(|uid| rights.gids.iter().map(|gid| (*uid, *gid))));
+        }
+    }
+    let meets = |eviction: &Eviction| match &eviction.of {
+        EvictionOf::Sessions { grant, .. } => grants.contains(grant),
+        EvictionOf::Group { group } => {
+            match (accounts::by_name(&eviction.user), accounts::gid(group)) {
+                (Ok(Some(account)), Ok(gid)) => carried.contains(&(account.uid.0, gid)),
+                _ => true,
+            }
+        }
+    };
+    Ok(evictions.iter().map(meets).collect())
+}
+
+fn key(eviction: &Eviction) -> String {
+    match &eviction.of {
+        EvictionOf::Sessions { grant, .. } => format!("sessions {grant}"),
+        EvictionOf::Group { group } => format!("carriers {} {group}", eviction.user),
+    }
+}
+
+fn what(eviction: &Eviction) -> String {
+    let user = &eviction.user;
+    match &eviction.of {
+        EvictionOf::Sessions { grant, role, .. } => format!("{role} for {user} ({grant})"),
+        EvictionOf::Group { group } => format!("{user}'s membership in {group}"),
+    }
+}
+
+fn unknown(eviction: &Eviction, error: &io::Error) -> String {
+    format!("{} may still have processes: {error}", what(eviction))
+}

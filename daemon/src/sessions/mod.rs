@@ -1,0 +1,13 @@
+//! What runs elevated: where it is kept so that all of it can be found, and how it is ended. A
+//! session has a systemd scope of its own, named by the grant it runs under; without systemd a
+//! group of the kernel's tree itself; without that only its processes are known. Decides nothing.
+
+mod cgroup;
+mod evict;
+mod names;
+mod place;
+
+pub use cgroup::Tree;
+pub use evict::{Ended, Stubborn, Whom, end};
+pub use names::{names, processes};
+pub use place::{Guest, Place, place};

@@ -1,0 +1,149 @@
+//! What the state holds, as values: what is written, and what is found at the start.
+
+use stint_policy::SourceFile;
+use stint_proto::{GrantId, GroupName, Length, RoleName, Timestamp, Uid, UserName, words};
+
+use super::{HookWrite, OutboxEvent, StoredGrant};
+use crate::domain::control_group::Group;
+use crate::domain::grant::Grant;
+use crate::domain::human::Process;
+use crate::domain::request::Request;
+use crate::record::Entry;
+
+words! {
+    /// How a membership was given.
+    #[derive(PartialOrd, Ord)]
+    Backend {
+        /// /etc/group and /etc/gshadow.
+        Files = "files",
+        /// A drop-in of nss-systemd.
+        Userdb = "userdb",
+    }
+}
+
+/// A membership that stint itself has given.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Membership {
+    /// Who.
+    pub user: UserName,
+    /// In which group.
+    pub group: GroupName,
+    /// By which backend.
+    pub backend: Backend,
+}
+
+/// A session that the module has reported.
+#[derive(Clone, Debug)]
+pub struct Session {
+    /// Its id, known to the module alone.
+    pub id: String,
+    /// The grant it runs under, if one opened the door.
+    pub grant: Option<GrantId>,
+    /// Whose.
+    pub user: String,
+    /// Whose, by number.
+    pub uid: Uid,
+    /// Through which door.
+    pub service: String,
+    /// On which terminal.
+    pub tty: String,
+    /// The process that opened it: everything under it is part of it.
+    pub process: Process,
+    /// The control group that it is in, if it has one of its own.
+    pub group: Option<Group>,
+    /// Since when.
+    pub opened_at: Timestamp,
+}
+
+impl Session {
+    /// Whether the name of its control group says that it runs under this grant.
+    #[must_use]
+    pub fn is_named_by(&self, grant: &GrantId) -> bool {
+        self.group.as_ref().is_some_and(|group| group.grants().contains(grant))
+    }
+}
+
+/// Processes that are to be ended, because what they were let have is over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Eviction {
+    /// Which.
+    pub of: EvictionOf,
+    /// Whose.
+    pub user: UserName,
+    /// They are only named, and go on.
+    pub leave: bool,
+    /// How long they have between the polite signal and SIGKILL.
+    pub grace: Length,
+}
+
+/// Which processes are to be ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EvictionOf {
+    /// The sessions of a grant.
+    Sessions {
+        /// Which grant.
+        grant: GrantId,
+        /// Of which role.
+        role: RoleName,
+        /// Its holder, by number.
+        uid: Uid,
+    },
+    /// Those that carry a group which stint has taken back.
+    Group {
+        /// Which group.
+        group: GroupName,
+    },
+}
+
+/// One change to the state.
+#[derive(Clone, Debug)]
+pub enum Write {
+    /// A grant, new or in a new stage. What has ended cannot be written again.
+    Grant(Grant),
+    /// A request, new or in a new stage. What is over cannot be written again.
+    Request(Request),
+    /// stint is about to give this membership.
+    Owned(Membership),
+    /// stint has taken it back, or found that it is standing.
+    Disowned(Membership),
+    /// An event.
+    Record(Entry),
+    /// The wall clock was seen here.
+    HighWater(Timestamp),
+    /// This policy is in force now.
+    PolicyInForce(Vec<SourceFile>),
+    /// A session began.
+    SessionOpened(Session),
+    /// A session ended.
+    SessionClosed(String),
+    /// Sessions and other processes of another boot ended with it.
+    OldSessionsForgotten,
+    /// These processes are to be ended; known until it is done.
+    EvictionOwed(Eviction),
+    /// They are ended, or were named.
+    EvictionDone(Eviction),
+    /// These processes have the group already which stint is about to give.
+    Carriers(Membership, Vec<Process>),
+    /// Hooks are to be told of this.
+    Outbox(OutboxEvent),
+    /// How far hooks have been told.
+    Hooks(HookWrite),
+}
+
+/// What the state holds at the start.
+pub struct Loaded {
+    /// Every grant that is scheduled or active.
+    pub grants: Vec<StoredGrant>,
+    /// Every request that is pending.
+    pub requests: Vec<Request>,
+    /// What stint has added and not yet taken back.
+    pub memberships: Vec<Membership>,
+    /// Sessions of this boot that have not ended.
+    pub sessions: Vec<Session>,
+    /// Processes that are still to be ended.
+    pub evictions: Vec<Eviction>,
+    /// The text of the policy that was in force last; empty on a new host.
+    pub policy: Vec<SourceFile>,
+    /// The latest wall clock ever recorded.
+    pub high_water: Timestamp,
+}
