@@ -28,6 +28,10 @@ sudo     = [{ commands = ["ALL"] }]
 password = false
 grace    = "5s"
 
+[roles.remote]
+services = ["sshd"]
+grace    = "1s"
+
 [roles.media]
 groups = ["audio"]
 grace  = "1s"
@@ -196,6 +200,43 @@ fn a_killed_daemon_forgets_nobody(suite: Suite) {
     event_of(&host, "session.terminated", id(&given));
 }
 
+/// Logins by ssh: those that carry a group through a connection that many sessions share, and those
+/// that a grant alone let in.
+fn logins_by_ssh_end_too(suite: Suite) {
+    const SSH: &str = "ssh -q -i /root/key -o StrictHostKeyChecking=no";
+    const SHARED: &str = "-o ControlPath=/root/shared";
+    let host = builder(suite, POLICY).boot();
+    host.ok("mkdir -p /run/sshd && systemctl start ssh && \
+             ssh-keygen -q -t ed25519 -N '' -f /root/key && mkdir -p /home/alice/.ssh && \
+             cp /root/key.pub /home/alice/.ssh/authorized_keys && chmod 700 /home/alice/.ssh && \
+             chown -R alice: /home/alice/.ssh");
+    let media = grant(&host, "alice media --for 1h");
+    host.ok(&format!(
+        "{SSH} {SHARED} -M -o ControlPersist=yes -fN alice@127.0.0.1 >/dev/null 2>&1 </dev/null"
+    ));
+    let again = format!("{SSH} {SHARED} alice@127.0.0.1 id -Gn");
+    assert!(host.ok(&again).contains("audio"), "a new session has what the connection has");
+    host.ok(&format!("stint revoke {} --reason over", id(&media)));
+    let check = format!("{SSH} {SHARED} -O check alice@127.0.0.1");
+    eventually("the end of the connection", SOON, || (!host.run(&check).ok()).then_some(()));
+    assert!(!host.ok(&format!("{SSH} alice@127.0.0.1 id -Gn")).contains("audio"));
+
+    host.ok("stint gate on sshd");
+    assert!(!host.run(&format!("{SSH} alice@127.0.0.1 true")).ok(), "the gate is on");
+    let remote = grant(&host, "alice remote --for 1h");
+    let mut client = host.shell("root");
+    client.start(&format!("{SSH} -tt alice@127.0.0.1 'setsid sleep 6090 & exec sleep 6091'"));
+    for pattern in ["sleep 6090", "sleep 6091"] {
+        wait_for(&host, pattern, 1);
+    }
+    host.ok(&format!("stint revoke {} --reason over", id(&remote)));
+    client.finish();
+    for pattern in ["sleep 6090", "sleep 6091"] {
+        wait_for(&host, pattern, 0);
+    }
+    event_of(&host, "session.terminated", id(&remote));
+}
+
 fn without_a_bus_the_kernels_tree_serves(suite: Suite) {
     let host = gated(suite, POLICY);
     let given = grant(&host, "alice admin --for 20s");
@@ -291,6 +332,16 @@ fn whoever_carries_the_group_is_ended_and_nobody_else_trixie() {
 #[test]
 fn a_killed_daemon_forgets_nobody_trixie() {
     a_killed_daemon_forgets_nobody(Suite::Trixie);
+}
+
+#[test]
+fn logins_by_ssh_end_too_bookworm() {
+    logins_by_ssh_end_too(Suite::Bookworm);
+}
+
+#[test]
+fn logins_by_ssh_end_too_trixie() {
+    logins_by_ssh_end_too(Suite::Trixie);
 }
 
 #[test]
