@@ -183,7 +183,7 @@ mod tests {
             assert_eq!(judge(&settings)[0].rank, Rank::Open, "{text}");
         }
         let settings = host("Defaults !pam_session\n#includedir /etc/sudoers.d\n", "");
-        assert_eq!(judge(&settings)[0].rank, Rank::Odd);
+        assert_eq!(judge(&settings)[0].rank, Rank::Wrong);
         assert!(!settings.bypass());
     }
 
