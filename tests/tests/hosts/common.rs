@@ -86,10 +86,17 @@ pub fn event_of(host: &Host, event: &str, id: &str) -> Value {
     host.journal_of(&matches, 1, SOON).swap_remove(0)
 }
 
-/// Whether a new process of this user is in this group.
+/// What is said of a command that a signal of the polite kind ended.
+const ENDED: [&str; 2] = ["Terminated", "Hangup"];
+
+/// Whether a new process of this user is in this group. One that is just being ended for a group
+/// which is no longer theirs says nothing, and another is asked.
 pub fn is_in(host: &Host, user: &str, group: &str) -> bool {
-    let output = host.as_user(user, "id -Gn");
-    assert!(output.ok(), "{output}");
+    let output = eventually("who a new process is", SOON, || {
+        let output = host.as_user(user, "id -Gn");
+        assert!(output.ok() || ENDED.iter().any(|word| output.stderr.contains(word)), "{output}");
+        output.ok().then_some(output)
+    });
     output.stdout.split_whitespace().any(|name| name == group)
 }
 
