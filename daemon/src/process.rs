@@ -73,6 +73,30 @@ pub fn all() -> io::Result<Vec<i32>> {
     Ok(pids)
 }
 
+/// Every process that can be read, with the one that started it or has taken it on.
+///
+/// # Errors
+/// When `/proc` cannot be read.
+pub fn parents() -> io::Result<Vec<(Process, i32)>> {
+    let mut all_of_them = Vec::new();
+    for pid in all()? {
+        match stat(pid) {
+            Ok((started, parent)) => all_of_them.push((Process { pid, started }, parent)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(all_of_them)
+}
+
+/// This process and those that started it, as far as they live.
+///
+/// # Errors
+/// When `/proc` cannot be read.
+pub fn own_line() -> io::Result<Vec<Process>> {
+    line_of(i32::try_from(std::process::id()).map_err(io::Error::other)?)
+}
+
 /// On whose behalf a process may act: proc_pid_status(5), `Uid:`, `Gid:` and `Groups:`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rights {
@@ -87,7 +111,6 @@ pub struct Rights {
 #[derive(Debug)]
 pub struct Handle {
     process: Process,
-    parent: i32,
     rights: Rights,
     name: String,
     fd: OwnedFd,
@@ -105,31 +128,25 @@ impl Handle {
             Err(rustix::io::Errno::SRCH) => return Ok(None),
             Err(error) => return Err(error.into()),
         };
-        let known = stat(pid).and_then(|(started, parent)| Ok((started, parent, rights(pid)?)));
+        let known = identify(pid).and_then(|process| Ok((process, rights(pid)?)));
         let name = read(pid, "comm");
         // It lives, so all that was read of its number was read of it.
         if has_ended(&fd)? {
             return Ok(None);
         }
-        let (started, parent, rights) = match known {
+        let (process, rights) = match known {
             Ok(known) => known,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(error),
         };
         let name = name.unwrap_or_default().trim_end().to_owned();
-        Ok(Some(Self { process: Process { pid, started }, parent, rights, name, fd }))
+        Ok(Some(Self { process, rights, name, fd }))
     }
 
     /// Which process it is.
     #[must_use]
     pub fn process(&self) -> Process {
         self.process
-    }
-
-    /// The number of the process that started it, or has taken it on.
-    #[must_use]
-    pub fn parent(&self) -> i32 {
-        self.parent
     }
 
     /// On whose behalf it may act.
@@ -275,7 +292,8 @@ mod tests {
         let pid = i32::try_from(child.id()).unwrap();
         let handle = Handle::open(pid).unwrap().unwrap();
         assert_eq!(handle.process(), identify(pid).unwrap());
-        assert_eq!(handle.parent(), i32::try_from(std::process::id()).unwrap());
+        let own = own_line().unwrap();
+        assert!(parents().unwrap().contains(&(handle.process(), own[0].pid)));
         handle.signal(Signal::TERM).unwrap();
         assert!(!child.wait().unwrap().success());
         handle.signal(Signal::TERM).unwrap();

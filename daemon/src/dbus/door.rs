@@ -245,10 +245,16 @@ impl<A: Answers> Door<A> {
 }
 
 fn is_passing(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::ConnectionAborted | io::ErrorKind::Interrupted | io::ErrorKind::WouldBlock
-    )
+    // Short of descriptors or memory: so it may not be at the next try.
+    let short = [Errno::EMFILE, Errno::ENFILE, Errno::ENOBUFS, Errno::ENOMEM];
+    let is_short = error.raw_os_error().is_some_and(|raw| short.contains(&Errno::from_raw(raw)));
+    is_short
+        || matches!(
+            error.kind(),
+            io::ErrorKind::ConnectionAborted
+                | io::ErrorKind::Interrupted
+                | io::ErrorKind::WouldBlock
+        )
 }
 
 fn finish(guest: Guest, reply: io::Result<Vec<u8>>) {

@@ -45,10 +45,18 @@ impl Group {
         self.name().starts_with("session-") && self.name().ends_with(".scope")
     }
 
-    /// The grants that it is named by: several where one session was opened inside another.
+    /// The grants that it is named by: several where one session was opened inside another. A name
+    /// counts only where root alone makes groups: people name those below their own systemd.
     #[must_use]
     pub fn grants(&self) -> Vec<GrantId> {
-        grants_in(self.name()).unwrap_or_default()
+        let parts: Vec<&str> = self.0.split('/').skip(1).collect();
+        match parts.as_slice() {
+            ["stint", name] => grants_in(name).unwrap_or_default(),
+            ["user.slice", slice, name] if slice_owner(slice).is_some() => {
+                grants_in(name).unwrap_or_default()
+            }
+            _ => Vec::new(),
+        }
     }
 
     /// Whose slice it is in.
@@ -98,6 +106,8 @@ mod tests {
         let group = Group::parse(&format!("/user.slice/user-1000.slice/{name}")).unwrap();
         assert_eq!(group.grants(), [id("g4t9"), id("k2mf")]);
         assert_eq!(group.slice_owner(), Some(Uid(1000)));
+        let own = format!("/user.slice/user-7.slice/user@7.service/app.slice/{name}");
+        assert_eq!(Group::parse(&own).unwrap().grants(), []);
         assert!(!group.is_login());
     }
 

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use stint_proto::Uid;
 
 /// One process, told from a later one of its number by when it started.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Process {
     /// Its number.
     pub pid: i32,

@@ -63,8 +63,15 @@ impl Engine {
             decided => (decided, BTreeSet::new()),
         };
         self.record_ruling(&ruling, &subject, &service);
-        if let Ruling::Allowed { grant, role } = &ruling {
-            self.state().passed.put(peer.pid, subject.uid, grant.clone(), role.clone());
+        {
+            let mut state = self.state();
+            match &ruling {
+                Ruling::Allowed { grant, role } => {
+                    state.passed.put(peer.pid, subject.uid, grant.clone(), role.clone());
+                }
+                // What an earlier process of this number passed by is not this one's.
+                _ => drop(state.passed.take(peer.pid, subject.uid)),
+            }
         }
         match ruling {
             Ruling::Denied(denial) => {

@@ -287,7 +287,12 @@ impl Engine {
             return;
         }
         if let Err(error) = self.store.change(all.clone()).await {
-            self.state().unsaved = all;
+            {
+                // What came meanwhile is newer.
+                let mut state = self.state();
+                all.append(&mut state.unsaved);
+                state.unsaved = all;
+            }
             self.alarm_state(&error);
         }
     }

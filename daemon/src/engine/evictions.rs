@@ -9,7 +9,7 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use stint_proto::{Event, GrantId, GroupName, Uid, UserName};
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 
 use super::Engine;
@@ -28,6 +28,10 @@ use crate::store::{Eviction, EvictionOf, Write};
 const ACCOUNT_LIMIT: Duration = Duration::from_secs(5);
 /// The pauses between two tries, at first and at the most.
 const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(300));
+/// How many are carried out at once: each looks through the processes of the host.
+const AT_ONCE: usize = 64;
+/// How often it is looked whether a group was given again.
+const AGAIN: Duration = Duration::from_millis(50);
 /// How many are looked at together.
 const BATCH: usize = 20_000;
 
@@ -70,6 +74,7 @@ impl Engine {
     /// Carries out evictions for as long as the daemon runs. To be called once.
     pub async fn serve_evictions(self: Arc<Self>) -> Infallible {
         let Some(mut owed) = self.owed() else { return std::future::pending().await };
+        let places = Arc::new(Semaphore::new(AT_ONCE));
         let mut batch = Vec::new();
         while owed.recv_many(&mut batch, BATCH).await > 0 {
             let (now, later): (Vec<_>, Vec<_>) =
@@ -83,8 +88,8 @@ impl Engine {
             }
             let now = now.into_iter().map(|(_, eviction)| eviction).collect();
             for eviction in self.sift(now).await {
-                let engine = Arc::clone(&self);
-                drop(tokio::spawn(async move { engine.carry_out(&eviction).await }));
+                let (engine, places) = (Arc::clone(&self), Arc::clone(&places));
+                drop(tokio::spawn(async move { engine.carry_out(&eviction, &places).await }));
             }
         }
         std::future::pending().await
@@ -95,7 +100,7 @@ impl Engine {
     async fn sift(&self, batch: Vec<Eviction>) -> Vec<Eviction> {
         let (tree, wanted) = (self.tree.clone(), batch.clone());
         let look = move || -> io::Result<Vec<bool>> { meets_anybody(tree.as_ref(), &wanted) };
-        let Some(Ok(meets)) = self.lookups.ask(ACCOUNT_LIMIT, look).await else { return batch };
+        let Some(Ok(meets)) = self.evicting.ask(ACCOUNT_LIMIT, look).await else { return batch };
         let open: HashSet<GrantId> = {
             let state = self.state();
             state.sessions.values().filter_map(|session| session.grant.clone()).collect()
@@ -134,14 +139,17 @@ impl Engine {
     }
 
     /// Tries until it is done; an alarm stands meanwhile.
-    async fn carry_out(&self, eviction: &Eviction) {
+    async fn carry_out(&self, eviction: &Eviction, places: &Semaphore) {
         let (mut pause, longest) = PAUSES;
-        while let Err(text) = self.try_to_evict(eviction).await {
+        loop {
+            // It is never closed. Who waits for a grace or a pause holds up the others no longer
+            // than that.
+            let place = places.acquire().await;
+            let Err(text) = self.try_to_evict(eviction).await else { break };
+            drop(place);
             self.state().unended.insert(key(eviction), text.clone());
-            self.alarm(
-                Failure { about: About::Eviction(key(eviction)), text: text.clone() },
-                &text,
-            );
+            let about = About::Eviction(key(eviction));
+            self.alarm(Failure { about, text: text.clone() }, &text);
             tokio::time::sleep(pause).await;
             pause = pause.saturating_mul(2).min(longest);
         }
@@ -155,7 +163,7 @@ impl Engine {
         for eviction in done {
             self.state().unended.remove(&key(eviction));
         }
-        self.forget_dead_sessions();
+        self.forget_dead_sessions(done);
         // What cannot be written is looked at once more after the next start, and meets nobody.
         let writes = done.iter().cloned().map(Write::EvictionDone).collect();
         if let Err(error) = self.store.change(writes).await {
@@ -184,17 +192,28 @@ impl Engine {
         let mut stubborn = Vec::new();
         let mut ending = JoinSet::new();
         for whom in whom {
-            if eviction.leave {
+            // The removal of the package may run inside what it ends: it is not to be cut off.
+            let leave = eviction.leave
+                || whom.holds_this_process().map_err(|error| unknown(eviction, &error))?;
+            if leave {
                 let work = tokio::task::spawn_blocking(move || whom.find());
                 let found = work.await.map_err(io::Error::other).and_then(|found| found);
-                let found = found.map_err(|error| unknown(eviction, &error))?;
-                let named = found.iter().map(|one| (one.name().to_owned(), one.process().pid));
-                outcome.left.extend(named);
+                outcome.left.extend(found.map_err(|error| unknown(eviction, &error))?);
             } else {
                 ending.spawn(end(whom, Duration::from_secs(eviction.grace.seconds())));
             }
         }
-        while let Some(done) = ending.join_next().await {
+        loop {
+            let done = tokio::select! {
+                done = ending.join_next() => done,
+                // Who has the group again keeps what they start now; what is left of before ends
+                // with that.
+                () = self.given_again(eviction) => {
+                    ending.shutdown().await;
+                    None
+                }
+            };
+            let Some(done) = done else { break };
             match done.map_err(|error| unknown(eviction, &io::Error::other(error)))? {
                 Ok(Ended { all, killed }) => {
                     outcome.ended.all.extend(all);
@@ -212,6 +231,21 @@ impl Engine {
         Err(format!("{what} still has processes that SIGKILL does not end: {who}"))
     }
 
+    /// Returns once a group that was taken back is given again.
+    async fn given_again(&self, eviction: &Eviction) {
+        let EvictionOf::Group { group } = &eviction.of else { return std::future::pending().await };
+        loop {
+            let is_owned = {
+                let state = self.state();
+                state.owned.iter().any(|own| own.user == eviction.user && own.group == *group)
+            };
+            if is_owned {
+                return;
+            }
+            tokio::time::sleep(AGAIN).await;
+        }
+    }
+
     /// Where the sessions of this grant are, of the groups that stint has in the tree, and of those
     /// that have none of their own.
     fn sessions_of(&self, grant: &GrantId, found: Vec<(Group, Vec<GrantId>)>) -> Vec<Whom> {
@@ -226,7 +260,7 @@ impl Engine {
                 Some(group) => {
                     groups.insert(group.clone());
                 }
-                None => whom.push(Whom::Under(session.process)),
+                None => whom.push(Whom::Under([session.process].into())),
             }
         }
         drop(state);
@@ -246,7 +280,7 @@ impl Engine {
             }
             Ok(Some((account.uid, accounts::gid(&asked_group)?)))
         };
-        let found = match self.lookups.ask(ACCOUNT_LIMIT, asked).await {
+        let found = match self.evicting.ask(ACCOUNT_LIMIT, asked).await {
             Some(Ok(found)) => found,
             // Nobody can be found by a group or an account that is gone.
             Some(Err(AccountError::UnknownGroup { .. } | AccountError::Unknown { .. })) => None,
@@ -272,17 +306,16 @@ impl Engine {
         if fresh.is_empty() {
             return BTreeMap::new();
         }
-        let look = move || {
+        let look = move || -> Option<BTreeMap<_, Vec<Process>>> {
             let mut gids: BTreeMap<GroupName, u32> = BTreeMap::new();
             for (_, group) in fresh.keys() {
-                if !gids.contains_key(group)
-                    && let Ok(gid) = accounts::gid(group)
-                {
-                    gids.insert(group.clone(), gid);
+                if !gids.contains_key(group) {
+                    gids.insert(group.clone(), accounts::gid(group).ok()?);
                 }
             }
-            let mut carried: BTreeMap<_, Vec<_>> = BTreeMap::new();
-            for pid in process::all().unwrap_or_default() {
+            let mut carried: BTreeMap<(UserName, GroupName), Vec<Process>> =
+                fresh.keys().map(|pair| (pair.clone(), Vec::new())).collect();
+            for pid in process::all().ok()? {
                 let Ok(rights) = process::rights(pid) else { continue };
                 for ((user, group), uid) in &fresh {
                     let has = gids.get(group).is_some_and(|gid| rights.gids.contains(gid));
@@ -292,10 +325,10 @@ impl Engine {
                     }
                 }
             }
-            carried
+            Some(carried)
         };
-        // Where the database does not say in time nobody is known, and nobody is spared.
-        self.lookups.ask(ACCOUNT_LIMIT, look).await.unwrap_or_default()
+        // Where the host does not say in time nobody is known, and nobody is spared.
+        self.evicting.ask(ACCOUNT_LIMIT, look).await.flatten().unwrap_or_default()
     }
 
     fn record_eviction(&self, eviction: &Eviction, outcome: &Outcome) {
@@ -341,7 +374,11 @@ fn meets_anybody(tree: Option<&Tree>, evictions: &[Eviction]) -> io::Result<Vec<
     let mut carried: HashSet<(u32, u32)> = HashSet::new();
     if evictions.iter().any(|eviction| matches!(eviction.of, EvictionOf::Group { .. })) {
         for pid in process::all()? {
-            let Ok(rights) = process::rights(pid) else { continue };
+            let rights = match process::rights(pid) {
+                Ok(rights) => rights,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                Err(error) => return Err(error),
+            };
             let uids = rights.uids.iter();
             carried.extend(uids.flat_map(|uid| rights.gids.iter().map(|gid| (*uid, *gid))));
         }

@@ -252,10 +252,11 @@ fn intend<'a>(
         if adds.is_empty() {
             return Ok(());
         }
-        let carriers = changes.iter().filter(|change| change.action == Action::Add).map(|change| {
-            let pair = &change.membership;
-            let carried = desired.carried.get(pair).cloned().unwrap_or_default();
-            Write::Carriers(owned_by(backend, pair.clone()), carried)
+        // What is known of earlier stays where nobody has looked now: stint gave it itself then.
+        let added = changes.iter().filter(|change| change.action == Action::Add);
+        let carriers = added.filter_map(|change| {
+            let carried = desired.carried.get(&change.membership)?.clone();
+            Some(Write::Carriers(owned_by(backend, change.membership.clone()), carried))
         });
         let writes = adds.iter().cloned().map(Write::Owned).chain(carriers).collect();
         store.change_blocking(writes).map_err(|error| error.to_string())?;

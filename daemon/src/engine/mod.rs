@@ -127,6 +127,8 @@ pub struct Engine {
     lookups: Lookups,
     /// For what everybody may ask, so that a crowd of them holds up neither.
     public_lookups: Lookups,
+    /// For evictions, so that a crowd of them holds up no gate.
+    evicting: Lookups,
     mechanisms: Arc<Mutex<Mechanisms>>,
     notices: Notices,
     /// What waits for terminals, until somebody serves it.

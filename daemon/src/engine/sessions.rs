@@ -1,19 +1,24 @@
 //! The module's reports of sessions: what runs elevated, under which grant, whose process it is, and
 //! where it was put so that all of it can be ended.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::io;
+use std::time::Duration;
 
-use stint_proto::{Event, GrantId, PamItems, RoleName, Uid};
+use stint_proto::{Event, GrantId, PamItems, RoleName, ServiceName, Uid, UserName};
 
 use super::{Engine, Peer};
-use crate::domain::gate::Ruling;
+use crate::domain::control_group::Group;
+use crate::domain::gate::{Ruling, Subject};
 use crate::domain::human::Process;
 use crate::domain::manner::Manner;
 use crate::process;
 use crate::record::Entry;
-use crate::sessions::{Guest, Place, place};
+use crate::sessions::{Guest, Place, names, place};
 use crate::store::{Eviction, EvictionOf, Session, Write};
+
+/// How long the account database may take to say who is exempt.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 impl Engine {
     /// Notes that a session has begun, and puts it where it can be found; its id is for
@@ -40,6 +45,11 @@ impl Engine {
             Some((subject, _)) => (subject.user.to_string(), subject.uid),
             None => (items.ruser.clone(), peer.real_uid),
         };
+        if let (None, Some((subject, service))) = (&ground, &known)
+            && self.end_without_ground(peer, subject, service).await?
+        {
+            return Err(io::Error::new(io::ErrorKind::PermissionDenied, "no grant lets it in"));
+        }
         let (grant, role) = ground.unzip();
         let mut session = Session {
             id: id.clone(),
@@ -72,7 +82,7 @@ impl Engine {
             _ => self.store.note_later(opened),
         }
         if let (Some(grant), Some(role)) = (grant, role) {
-            self.end_if_late(grant, role, &session);
+            self.end_if_late(grant, role, &session).await;
             // What is to be told before the end is due at a time of its own.
             self.rearm.notify_one();
         }
@@ -113,24 +123,73 @@ impl Engine {
         }
     }
 
-    /// Ends a session whose grant ended while it was being put into its place: whoever ended the
-    /// grant may not have found it there yet.
-    fn end_if_late(&self, grant: GrantId, role: RoleName, session: &Session) {
+    /// Ends a session of which a grant ended while it was being put into its place: whoever ended
+    /// the grant may not have found it there yet. Owed durably, as every eviction.
+    async fn end_if_late(&self, grant: GrantId, role: RoleName, session: &Session) {
         let now = self.now();
-        if self.state().index.get(&grant).is_some_and(|grant| grant.holds(now)) {
-            return;
+        let mut grants = session.group.as_ref().map(Group::grants).unwrap_or_default();
+        if !grants.contains(&grant) {
+            grants.push(grant);
         }
-        let Ok(user) = session.user.parse() else { return };
-        let manner = Manner::of(self.policy().roles.get(&role));
-        let of = EvictionOf::Sessions { grant, role, uid: session.uid };
-        self.evict(vec![Eviction { of, user, leave: manner.leave, grace: manner.grace }]);
+        grants.retain(|id| !self.state().index.get(id).is_some_and(|grant| grant.holds(now)));
+        let Ok(user) = session.user.parse::<UserName>() else { return };
+        let Manner { leave, grace } = Manner::of(self.policy().roles.get(&role));
+        let eviction = |grant| {
+            let of = EvictionOf::Sessions { grant, role: role.clone(), uid: session.uid };
+            Eviction { of, user: user.clone(), leave, grace }
+        };
+        let late: Vec<Eviction> = grants.into_iter().map(eviction).collect();
+        if !late.is_empty() {
+            self.store_or_keep(late.iter().cloned().map(Write::EvictionOwed).collect()).await;
+            self.evict(late);
+        }
     }
 
-    /// Forgets the sessions whose process is gone without a word, as after SIGKILL.
-    pub(super) fn forget_dead_sessions(&self) {
+    /// Ends at once what begins with nothing to let it in: its grant ended after the check, and
+    /// which one that was is not known any more. Nothing runs in it yet but the caller of PAM.
+    async fn end_without_ground(
+        &self,
+        peer: Peer,
+        subject: &Subject,
+        service: &ServiceName,
+    ) -> io::Result<bool> {
+        let known = self.standing_groups_if_known(&self.lookups, &subject.user, PATIENCE).await;
+        // Where the account database does not say, somebody exempt by a group must not suffer.
+        let Some(groups) = known else { return Ok(false) };
+        let ruling = self.decide(&self.policy(), subject, &groups, service);
+        if !matches!(ruling, Ruling::Denied(_)) {
+            return Ok(false);
+        }
+        let Some(handle) = process::Handle::open(peer.pid)? else { return Ok(true) };
+        handle.signal(rustix::process::Signal::KILL)?;
+        let text = format!(
+            "{} began a session of {service} that no grant lets in any more: {} was ended",
+            subject.user,
+            names(&[(handle.name().to_owned(), peer.pid)])
+        );
+        let mut entry = Entry::new(self.now().wall, Event::SessionTerminated, text);
+        entry.user = Some(subject.user.to_string());
+        entry.uid = Some(subject.uid);
+        entry.service = Some(service.to_string());
+        self.record.note(entry);
+        Ok(true)
+    }
+
+    /// Forgets, of the sessions under what is done, those whose process is gone without a word, as
+    /// after SIGKILL.
+    pub(super) fn forget_dead_sessions(&self, done: &[Eviction]) {
+        let grants: HashSet<&GrantId> = done
+            .iter()
+            .filter_map(|eviction| match &eviction.of {
+                EvictionOf::Sessions { grant, .. } => Some(grant),
+                EvictionOf::Group { .. } => None,
+            })
+            .collect();
         let open: Vec<(String, Process)> = {
             let state = self.state();
-            state.sessions.values().map(|open| (open.id.clone(), open.process)).collect()
+            let under = |open: &&Session| open.grant.as_ref().is_some_and(|id| grants.contains(id));
+            let open = state.sessions.values().filter(under);
+            open.map(|open| (open.id.clone(), open.process)).collect()
         };
         for (id, process) in open {
             let gone = match process::identify(process.pid) {

@@ -147,6 +147,7 @@ impl Engine {
             record,
             lookups: Lookups::default(),
             public_lookups: Lookups::default(),
+            evicting: Lookups::default(),
             mechanisms: Arc::new(Mutex::new(mechanisms)),
             notices,
             told: Mutex::new(Some(told)),

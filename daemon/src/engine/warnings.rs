@@ -80,7 +80,6 @@ impl Engine {
     }
 
     fn warn_sessions(&self, grant: &Grant, now: Moment) {
-        self.forget_dead_sessions();
         let Grant { id, role, .. } = grant;
         let end = grant.deadline.wall;
         let left = rounded(end.micros_since(now.wall));

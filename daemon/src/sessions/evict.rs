@@ -24,8 +24,8 @@ const STUBBORN: Duration = Duration::from_secs(5);
 pub enum Whom {
     /// Those in a group of the tree, and in the groups inside it.
     In(Tree, Group),
-    /// This process and all that it has started, as far as the line is unbroken.
-    Under(Process),
+    /// These processes and all that they have started, as far as the line is unbroken.
+    Under(BTreeSet<Process>),
     /// This account's processes that carry one of these groups.
     With {
         /// The account.
@@ -36,6 +36,9 @@ pub enum Whom {
         but: HashSet<Process>,
     },
 }
+
+/// Processes, with their names.
+type Named = HashMap<Process, String>;
 
 /// Who was ended.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -51,41 +54,100 @@ pub struct Ended {
 pub struct Stubborn(pub Vec<(String, i32)>);
 
 impl Whom {
-    /// Who is meant, now. In the order in which they are to be signalled.
+    /// Who is meant, now, by name and number. Ends nobody.
     ///
     /// # Errors
     /// When the kernel does not say.
-    pub fn find(&self) -> io::Result<Vec<Handle>> {
-        let own = std::process::id();
-        let candidates = match self {
-            Self::In(tree, group) => tree.processes(group)?,
-            Self::Under(_) => process::all()?,
-            Self::With { .. } => {
-                let mut pids = process::all()?;
-                // A cheap look first; who seems to be meant is looked at again while it is held.
-                pids.retain(|pid| process::rights(*pid).is_ok_and(|rights| self.fits(&rights)));
-                pids
+    pub fn find(&self) -> io::Result<Vec<(String, i32)>> {
+        Ok(listed(self.meet(|_| Ok(()))?))
+    }
+
+    /// Whether this very process is among them, or stems from them: ending them would end it.
+    ///
+    /// # Errors
+    /// When the kernel does not say.
+    pub fn holds_this_process(&self) -> io::Result<bool> {
+        let line = process::own_line()?;
+        Ok(match self {
+            Self::In(tree, group) => {
+                let in_group = |one: &Process| tree.of(one.pid).is_ok_and(|at| at.is_within(group));
+                line.iter().any(in_group)
+            }
+            Self::Under(roots) => line.iter().any(|one| roots.contains(one)),
+            // Those are passed over one by one.
+            Self::With { .. } => false,
+        })
+    }
+
+    /// Meets everybody who is meant, one at a time, so that no number of them is too great. What
+    /// fails with one does not keep the others from being met.
+    fn meet(&self, mut each: impl FnMut(&Handle) -> io::Result<()>) -> io::Result<Named> {
+        let own = process::own_line()?;
+        let mut met = Named::new();
+        let mut failed = None;
+        for pid in self.candidates()? {
+            let done = self.hold(pid, &own).and_then(|held| {
+                let Some(handle) = held else { return Ok(()) };
+                met.insert(handle.process(), handle.name().to_owned());
+                each(&handle)
+            });
+            if let Err(error) = done {
+                failed.get_or_insert(error);
+            }
+        }
+        failed.map_or(Ok(met), Err)
+    }
+
+    /// Who may be meant, at a cheap look.
+    fn candidates(&self) -> io::Result<Vec<i32>> {
+        match self {
+            Self::In(tree, group) => tree.processes(group),
+            Self::With { .. } => process::all(),
+            Self::Under(roots) => {
+                let all = process::parents()?;
+                let parents: HashMap<i32, i32> =
+                    all.iter().map(|(one, parent)| (one.pid, *parent)).collect();
+                let living: HashSet<i32> = all
+                    .iter()
+                    .filter_map(|(one, _)| roots.contains(one).then_some(one.pid))
+                    .collect();
+                let is_under = |pid: i32| {
+                    let line = std::iter::successors(Some(pid), |pid| parents.get(pid).copied());
+                    line.take(parents.len() + 1).any(|pid| living.contains(&pid))
+                };
+                Ok(all.iter().map(|(one, _)| one.pid).filter(|pid| is_under(*pid)).collect())
+            }
+        }
+    }
+
+    /// Takes hold of this process, if it is meant. Never of this one or of those it stems from,
+    /// nor of the one that takes care of all that is left behind.
+    fn hold(&self, pid: i32, own: &[Process]) -> io::Result<Option<Handle>> {
+        if pid <= 1 || own.iter().any(|one| one.pid == pid) {
+            return Ok(None);
+        }
+        if let Self::With { .. } = self {
+            match process::rights(pid) {
+                Ok(rights) if self.fits(&rights) => {}
+                Ok(_) => return Ok(None),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+                Err(error) => return Err(error),
+            }
+        }
+        let Some(handle) = Handle::open(pid)? else { return Ok(None) };
+        // Who has left the group since is not in it; who is another by now is not meant.
+        let is_meant = match self {
+            Self::In(tree, group) => match tree.of(pid) {
+                Ok(now) => now.is_within(group),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => false,
+                Err(error) => return Err(error),
+            },
+            Self::Under(_) => true,
+            Self::With { but, .. } => {
+                self.fits(handle.rights()) && !but.contains(&handle.process())
             }
         };
-        let mut found = Vec::new();
-        for pid in candidates {
-            // The daemon, and whoever takes care of all that is left behind, is never meant.
-            if pid <= 1 || u32::try_from(pid) == Ok(own) {
-                continue;
-            }
-            found.extend(Handle::open(pid)?);
-        }
-        match self {
-            // Who has left the group since is not in it.
-            Self::In(tree, group) => found.retain(|handle| {
-                tree.of(handle.process().pid).is_ok_and(|now| now.is_within(group))
-            }),
-            Self::Under(root) => keep_those_under(*root, &mut found),
-            Self::With { but, .. } => {
-                found.retain(|one| self.fits(one.rights()) && !but.contains(&one.process()));
-            }
-        }
-        Ok(found)
+        Ok(is_meant.then_some(handle))
     }
 
     fn fits(&self, rights: &process::Rights) -> bool {
@@ -96,23 +158,19 @@ impl Whom {
             Self::In(..) | Self::Under(_) => true,
         }
     }
+
+    /// Who was seen stays meant with all that they start, though who started them is gone.
+    fn follow(&mut self, seen: &Named) {
+        if let Self::Under(roots) = self {
+            roots.extend(seen.keys());
+        }
+    }
 }
 
-fn keep_those_under(root: Process, found: &mut Vec<Handle>) {
-    let parents: HashMap<i32, i32> =
-        found.iter().map(|handle| (handle.process().pid, handle.parent())).collect();
-    let lives = found.iter().any(|handle| handle.process() == root);
-    let is_under = |pid: i32| {
-        let line = std::iter::successors(Some(pid), |pid| parents.get(pid).copied());
-        line.take(parents.len() + 1).any(|pid| pid == root.pid)
-    };
-    found.retain(|handle| lives && is_under(handle.process().pid));
-}
-
-/// One look at who is meant, with a signal for each.
-struct Round {
-    alive: Vec<(Process, String)>,
-    killed: Vec<Process>,
+fn listed(named: Named) -> Vec<(String, i32)> {
+    let mut all: Vec<_> = named.into_iter().map(|(one, name)| (name, one.pid)).collect();
+    all.sort_by_key(|(_, pid)| *pid);
+    all
 }
 
 /// Ends all who are meant: SIGTERM, SIGHUP and SIGCONT first; those who are left after `grace` get
@@ -121,31 +179,31 @@ struct Round {
 /// # Errors
 /// `Ok` with those who outlive SIGKILL, which the kernel delivers when it can: to be tried again.
 /// `Err` when the kernel does not say who they are.
-pub async fn end(whom: Whom, grace: Duration) -> Result<Ended, Result<Stubborn, io::Error>> {
+pub async fn end(mut whom: Whom, grace: Duration) -> Result<Ended, Result<Stubborn, io::Error>> {
     let (mut pause, longest) = PAUSES;
     let mut waited = Duration::ZERO;
-    let mut seen: HashMap<Process, String> = HashMap::new();
+    let mut seen = Named::new();
     let mut killed: HashSet<Process> = HashSet::new();
     loop {
         let harsh = waited >= grace;
         let told: HashSet<Process> = seen.keys().copied().collect();
         let looking = whom.clone();
         let work = tokio::task::spawn_blocking(move || round(&looking, &told, harsh));
-        let round = work.await.map_err(|error| Err(io::Error::other(error)))?.map_err(Err)?;
-        if round.alive.is_empty() {
+        let alive = work.await.map_err(|error| Err(io::Error::other(error)))?.map_err(Err)?;
+        if alive.is_empty() {
             if let Whom::In(tree, group) = &whom {
                 tree.tidy(group);
             }
-            let mut all: Vec<_> = seen.into_iter().map(|(one, name)| (name, one.pid)).collect();
-            all.sort_by_key(|(_, pid)| *pid);
-            return Ok(Ended { all, killed: killed.len() });
+            return Ok(Ended { all: listed(seen), killed: killed.len() });
         }
-        killed.extend(round.killed);
+        if harsh {
+            killed.extend(alive.keys());
+        }
         if waited >= grace.saturating_add(STUBBORN) {
-            let left = round.alive.into_iter().map(|(one, name)| (name, one.pid)).collect();
-            return Err(Ok(Stubborn(left)));
+            return Err(Ok(Stubborn(listed(alive))));
         }
-        seen.extend(round.alive);
+        whom.follow(&alive);
+        seen.extend(alive);
         let step = if harsh { pause } else { pause.min(grace.saturating_sub(waited)) };
         tokio::time::sleep(step).await;
         waited = waited.saturating_add(step);
@@ -153,27 +211,25 @@ pub async fn end(whom: Whom, grace: Duration) -> Result<Ended, Result<Stubborn, 
     }
 }
 
-fn round(whom: &Whom, told: &HashSet<Process>, harsh: bool) -> io::Result<Round> {
-    let found = whom.find()?;
-    let mut killed = Vec::new();
+/// One look at who is meant, with a signal for each; returns who lived then.
+fn round(whom: &Whom, told: &HashSet<Process>, harsh: bool) -> io::Result<Named> {
+    let alive = whom.meet(|handle| {
+        if harsh {
+            handle.signal(Signal::KILL)
+        } else if told.contains(&handle.process()) {
+            Ok(())
+        } else {
+            [Signal::TERM, Signal::HUP, Signal::CONT]
+                .into_iter()
+                .try_for_each(|signal| handle.signal(signal))
+        }
+    });
     if harsh && let Whom::In(tree, group) = whom {
         // All at once where the kernel can, so that nobody gets to start another. Where it cannot,
         // one by one does it too, look by look.
         drop(tree.kill(group));
     }
-    for handle in &found {
-        let process = handle.process();
-        if harsh {
-            handle.signal(Signal::KILL)?;
-            killed.push(process);
-        } else if !told.contains(&process) {
-            for signal in [Signal::TERM, Signal::HUP, Signal::CONT] {
-                handle.signal(signal)?;
-            }
-        }
-    }
-    let alive = found.into_iter().map(|one| (one.process(), one.name().to_owned())).collect();
-    Ok(Round { alive, killed })
+    alive
 }
 
 #[cfg(test)]
@@ -193,8 +249,8 @@ mod tests {
     /// Waits until the process has a child that is called so.
     async fn child_of(process: Process, name: &str) {
         for _ in 0..1_000 {
-            let found = Whom::Under(process).find().unwrap();
-            if found.iter().any(|one| one.name() == name && one.process() != process) {
+            let found = Whom::Under([process].into()).find().unwrap();
+            if found.iter().any(|(called, pid)| called == name && *pid != process.pid) {
                 return;
             }
             tokio::time::sleep(Duration::from_millis(5)).await;
@@ -206,7 +262,7 @@ mod tests {
     async fn who_is_polite_goes_at_once_with_all_that_they_started() {
         let (mut child, process) = spawn("sleep 61 & wait");
         child_of(process, "sleep").await;
-        let ended = end(Whom::Under(process), LONG).await.unwrap();
+        let ended = end(Whom::Under([process].into()), LONG).await.unwrap();
         child.wait().unwrap();
         assert_eq!((ended.all.len(), ended.killed), (2, 0), "{ended:?}");
     }
@@ -215,15 +271,35 @@ mod tests {
     async fn who_is_not_is_killed_after_the_grace() {
         let (mut child, process) = spawn("trap '' TERM HUP; sleep 62 & sleep 62; sleep 62");
         child_of(process, "sleep").await;
-        let ended = end(Whom::Under(process), Duration::from_millis(50)).await.unwrap();
+        let ended = end(Whom::Under([process].into()), Duration::from_millis(50)).await.unwrap();
         child.wait().unwrap();
         assert!(ended.killed > 0, "{ended:?}");
     }
 
     #[tokio::test]
+    async fn who_is_left_behind_by_a_polite_one_is_followed() {
+        let (mut child, process) = spawn("sh -c 'trap \"\" TERM HUP; sleep 66; sleep 66' & wait");
+        child_of(process, "sleep").await;
+        let waiting = std::thread::spawn(move || child.wait());
+        let grace = Duration::from_millis(300);
+        let ended = end(Whom::Under([process].into()), grace).await.unwrap();
+        waiting.join().unwrap().unwrap();
+        assert!(ended.killed > 0, "{ended:?}");
+    }
+
+    #[tokio::test]
+    async fn this_process_and_those_it_stems_from_are_never_met() {
+        let own = process::own_line().unwrap();
+        let all = Whom::Under(own.iter().copied().collect());
+        assert!(all.holds_this_process().unwrap());
+        let found = all.find().unwrap();
+        assert!(own.iter().all(|one| found.iter().all(|(_, pid)| *pid != one.pid)));
+    }
+
+    #[tokio::test]
     async fn a_stopped_process_is_woken_to_end() {
         let (mut child, process) = spawn("kill -STOP $$; sleep 63");
-        let ended = end(Whom::Under(process), LONG).await.unwrap();
+        let ended = end(Whom::Under([process].into()), LONG).await.unwrap();
         child.wait().unwrap();
         assert_eq!((ended.all.len(), ended.killed), (1, 0), "{ended:?}");
     }
@@ -232,7 +308,7 @@ mod tests {
     async fn nobody_else_is_touched() {
         let (mut child, process) = spawn("sleep 64");
         let other = Process { started: process.started + 1, ..process };
-        let nobody = end(Whom::Under(other), LONG).await.unwrap();
+        let nobody = end(Whom::Under([other].into()), LONG).await.unwrap();
         assert_eq!(nobody, Ended::default());
         let uid = Uid(nix::unistd::getuid().as_raw());
         let gids = BTreeSet::from([u32::MAX - 7]);
@@ -249,8 +325,7 @@ mod tests {
         let mine = process::rights(process.pid).unwrap();
         let (uid, gid) = (mine.uids.iter().next().unwrap(), mine.gids.iter().next().unwrap());
         let with = |but| Whom::With { uid: Uid(*uid), gids: [*gid].into(), but };
-        let found =
-            |whom: &Whom| whom.find().unwrap().iter().any(|handle| handle.process() == process);
+        let found = |whom: &Whom| whom.find().unwrap().iter().any(|(_, pid)| *pid == process.pid);
         assert!(found(&with(HashSet::new())));
         assert!(!found(&with([process].into())));
         child.kill().unwrap();

@@ -53,6 +53,7 @@ pub async fn place(
     let before = tree.of(guest.pid).ok();
     if guest.login
         && let Some(group) = before.clone().filter(Group::is_login)
+        && group.slice_owner() == Some(guest.uid)
     {
         // logind follows a login by its group: it stays there, and the group is its own.
         return (Place::Group(group), None);

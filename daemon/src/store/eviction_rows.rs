@@ -12,6 +12,7 @@ use crate::domain::human::Process;
 pub(super) const MIGRATION: &str = "
     ALTER TABLE sessions ADD COLUMN cgroup TEXT;
     CREATE TABLE evictions (
+        boot_id  TEXT NOT NULL,
         kind     TEXT NOT NULL,
         id       TEXT NOT NULL,
         user     TEXT NOT NULL,
@@ -40,7 +41,11 @@ fn kind_and_id(eviction: &Eviction) -> (&'static str, &str) {
     }
 }
 
-pub(super) fn owed(connection: &Connection, eviction: &Eviction) -> rusqlite::Result<()> {
+pub(super) fn owed(
+    connection: &Connection,
+    boot_id: &str,
+    eviction: &Eviction,
+) -> rusqlite::Result<()> {
     let (kind, id) = kind_and_id(eviction);
     let (role, uid) = match &eviction.of {
         EvictionOf::Sessions { role, uid, .. } => (Some(role.as_str()), Some(uid.0)),
@@ -49,8 +54,8 @@ pub(super) fn owed(connection: &Connection, eviction: &Eviction) -> rusqlite::Re
     let (user, leave) = (eviction.user.as_str(), eviction.leave);
     let grace = i64::try_from(eviction.grace.seconds()).unwrap_or(i64::MAX);
     connection
-        .prepare_cached("INSERT OR REPLACE INTO evictions VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")?
-        .execute(params![kind, id, user, uid, role, leave, grace])
+        .prepare_cached("INSERT OR REPLACE INTO evictions VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")?
+        .execute(params![boot_id, kind, id, user, uid, role, leave, grace])
         .map(drop)
 }
 
@@ -62,11 +67,12 @@ pub(super) fn done(connection: &Connection, eviction: &Eviction) -> rusqlite::Re
         .map(drop)
 }
 
-/// What is still to be ended.
-pub(super) fn evictions(connection: &Connection) -> rusqlite::Result<Vec<Eviction>> {
-    let mut statement =
-        connection.prepare("SELECT kind, id, user, uid, role, leave, grace FROM evictions")?;
-    let rows = statement.query_map([], read)?;
+/// What is still to be ended of this boot: nothing lives on from another.
+pub(super) fn evictions(connection: &Connection, boot_id: &str) -> rusqlite::Result<Vec<Eviction>> {
+    let mut statement = connection.prepare(
+        "SELECT kind, id, user, uid, role, leave, grace FROM evictions WHERE boot_id = ?1",
+    )?;
+    let rows = statement.query_map([boot_id], read)?;
     rows.collect()
 }
 
@@ -94,7 +100,8 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Eviction> {
     })
 }
 
-/// Replaces what is known of who had a group before stint gave it to this user.
+/// Replaces what is known of who had a group before stint gave it to this user. While those are
+/// still to be ended who had it of stint, what is known stays: they are not spared by a new grant.
 pub(super) fn put_carriers(
     connection: &Connection,
     boot_id: &str,
@@ -102,6 +109,14 @@ pub(super) fn put_carriers(
     carriers: &[Process],
 ) -> rusqlite::Result<()> {
     let (user, group) = (membership.user.as_str(), membership.group.as_str());
+    let is_owed: bool = connection
+        .prepare_cached(
+            "SELECT EXISTS (SELECT 1 FROM evictions WHERE kind = ?1 AND id = ?2 AND user = ?3)",
+        )?
+        .query_row([GROUP, group, user], |row| row.get(0))?;
+    if is_owed {
+        return Ok(());
+    }
     connection
         .prepare_cached("DELETE FROM carriers WHERE user = ?1 AND \"group\" = ?2")?
         .execute(params![user, group])?;

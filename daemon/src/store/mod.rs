@@ -83,7 +83,7 @@ impl Store {
             requests: request_rows::requests(&connection, "state = 'pending'", &[])?,
             memberships: rows::memberships(&connection)?,
             sessions: rows::sessions(&connection, boot_id)?,
-            evictions: eviction_rows::evictions(&connection)?,
+            evictions: eviction_rows::evictions(&connection, boot_id)?,
             policy: rows::policy_in_force(&connection)?,
             high_water: rows::high_water(&connection)?,
         };

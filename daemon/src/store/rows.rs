@@ -84,9 +84,10 @@ pub(super) fn write(connection: &Connection, boot_id: &str, write: &Write) -> ru
         }
         Write::OldSessionsForgotten => {
             connection.execute("DELETE FROM sessions WHERE boot_id <> ?1", [boot_id])?;
+            connection.execute("DELETE FROM evictions WHERE boot_id <> ?1", [boot_id])?;
             connection.execute("DELETE FROM carriers WHERE boot_id <> ?1", [boot_id]).map(drop)
         }
-        Write::EvictionOwed(eviction) => eviction_rows::owed(connection, eviction),
+        Write::EvictionOwed(eviction) => eviction_rows::owed(connection, boot_id, eviction),
         Write::EvictionDone(eviction) => eviction_rows::done(connection, eviction),
         Write::Carriers(membership, carriers) => {
             eviction_rows::put_carriers(connection, boot_id, membership, carriers)

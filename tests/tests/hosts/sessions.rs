@@ -273,6 +273,32 @@ fn a_session_inside_another_ends_with_either(suite: Suite) {
     }
 }
 
+/// A group that is given back and taken again at once: what carried it before is not spared.
+fn a_group_that_is_taken_again_spares_nobody(suite: Suite) {
+    let host = builder(suite, POLICY).boot();
+    grant(&host, "alice media --for 1h");
+    let mut shell = host.shell("alice");
+    shell.run("setsid sleep 6100 >/dev/null 2>&1 &");
+    wait_for(&host, "sleep 6100", 1);
+    host.ok("su alice -c 'stint drop' && stint grant alice media --for 1h --reason again");
+    let mut other = host.shell("alice");
+    assert!(other.run("id -Gn").stdout.contains("audio"));
+    host.ok("stint revoke --user alice --reason over");
+    wait_for(&host, "sleep 6100", 0);
+    eventually("the end of the shell", SOON, || other.ended().then_some(()));
+}
+
+/// Who removes the package under a grant is not cut off in the middle.
+fn the_package_is_removed_from_inside_a_session(suite: Suite) {
+    let host = gated(suite, POLICY);
+    grant(&host, "alice admin --for 1h");
+    let mut shell = host.shell("alice");
+    let removed = shell.run("sudo -n dpkg -r stint");
+    assert!(removed.ok(), "{removed}");
+    assert!(host.ok("dpkg-query -W -f '${Status}' stint").contains("deinstall ok"));
+    assert!(host.as_user("alice", "sudo -n true").ok(), "sudo is as it was before");
+}
+
 fn the_package_leaves_no_session(suite: Suite) {
     let host = gated(suite, POLICY);
     grant(&host, "alice admin --for 1h");
@@ -362,4 +388,14 @@ fn a_session_inside_another_ends_with_either_trixie() {
 #[test]
 fn the_package_leaves_no_session_bookworm() {
     the_package_leaves_no_session(Suite::Bookworm);
+}
+
+#[test]
+fn a_group_that_is_taken_again_spares_nobody_bookworm() {
+    a_group_that_is_taken_again_spares_nobody(Suite::Bookworm);
+}
+
+#[test]
+fn the_package_is_removed_from_inside_a_session_trixie() {
+    the_package_is_removed_from_inside_a_session(Suite::Trixie);
 }
