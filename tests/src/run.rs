@@ -56,6 +56,8 @@ pub(crate) fn shell_status(status: ExitStatus) -> i32 {
 pub(crate) fn enter(leader: i32, argv: &[&str]) -> Command {
     let mut command = Command::new("setsid");
     command.args(["nsenter", "-t", &leader.to_string(), "-a", "--", "env", "-i"]);
+    // Whoever runs the tests may ignore signals; a person at a terminal does not.
+    command.arg("--default-signal=HUP,INT,QUIT,TERM,PIPE");
     command.args([PATH, "LANG=C.UTF-8", "HOME=/root"]).args(argv);
     command
 }

@@ -16,6 +16,7 @@ use stint_proto::{
 use super::{Engine, Lookups};
 use crate::accounts;
 use crate::domain::gate::{Ruling, Subject, Ways, decide, denial_lines};
+use crate::process;
 use crate::record::{Entry, harmless};
 
 /// How long a denial may wait to find out whom to ask for what.
@@ -67,7 +68,9 @@ impl Engine {
             let mut state = self.state();
             match &ruling {
                 Ruling::Allowed { grant, role } => {
-                    state.passed.put(peer.pid, subject.uid, grant.clone(), role.clone());
+                    let passed = (grant.clone(), role.clone());
+                    let lives = |pid| process::identify(pid).is_ok();
+                    state.passed.put(peer.pid, subject.uid, passed, lives);
                 }
                 // What an earlier process of this number passed by is not this one's.
                 _ => drop(state.passed.take(peer.pid, subject.uid)),

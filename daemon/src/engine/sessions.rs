@@ -3,22 +3,18 @@
 
 use std::collections::{BTreeSet, HashSet};
 use std::io;
-use std::time::Duration;
 
-use stint_proto::{Event, GrantId, PamItems, RoleName, ServiceName, Uid, UserName};
+use stint_proto::{Event, GrantId, PamItems, RoleName, Uid, UserName};
 
 use super::{Engine, Peer};
 use crate::domain::control_group::Group;
-use crate::domain::gate::{Ruling, Subject};
+use crate::domain::gate::Ruling;
 use crate::domain::human::Process;
 use crate::domain::manner::Manner;
 use crate::process;
 use crate::record::Entry;
-use crate::sessions::{Guest, Place, names, place};
+use crate::sessions::{Guest, Place, place};
 use crate::store::{Eviction, EvictionOf, Session, Write};
-
-/// How long the account database may take to say who is exempt.
-const PATIENCE: Duration = Duration::from_secs(1);
 
 impl Engine {
     /// Notes that a session has begun, and puts it where it can be found; its id is for
@@ -45,11 +41,6 @@ impl Engine {
             Some((subject, _)) => (subject.user.to_string(), subject.uid),
             None => (items.ruser.clone(), peer.real_uid),
         };
-        if let (None, Some((subject, service))) = (&ground, &known)
-            && self.end_without_ground(peer, subject, service).await?
-        {
-            return Err(io::Error::new(io::ErrorKind::PermissionDenied, "no grant lets it in"));
-        }
         let (grant, role) = ground.unzip();
         let mut session = Session {
             id: id.clone(),
@@ -143,36 +134,6 @@ impl Engine {
             self.store_or_keep(late.iter().cloned().map(Write::EvictionOwed).collect()).await;
             self.evict(late);
         }
-    }
-
-    /// Ends at once what begins with nothing to let it in: its grant ended after the check, and
-    /// which one that was is not known any more. Nothing runs in it yet but the caller of PAM.
-    async fn end_without_ground(
-        &self,
-        peer: Peer,
-        subject: &Subject,
-        service: &ServiceName,
-    ) -> io::Result<bool> {
-        let known = self.standing_groups_if_known(&self.lookups, &subject.user, PATIENCE).await;
-        // Where the account database does not say, somebody exempt by a group must not suffer.
-        let Some(groups) = known else { return Ok(false) };
-        let ruling = self.decide(&self.policy(), subject, &groups, service);
-        if !matches!(ruling, Ruling::Denied(_)) {
-            return Ok(false);
-        }
-        let Some(handle) = process::Handle::open(peer.pid)? else { return Ok(true) };
-        handle.signal(rustix::process::Signal::KILL)?;
-        let text = format!(
-            "{} began a session of {service} that no grant lets in any more: {} was ended",
-            subject.user,
-            names(&[(handle.name().to_owned(), peer.pid)])
-        );
-        let mut entry = Entry::new(self.now().wall, Event::SessionTerminated, text);
-        entry.user = Some(subject.user.to_string());
-        entry.uid = Some(subject.uid);
-        entry.service = Some(service.to_string());
-        self.record.note(entry);
-        Ok(true)
     }
 
     /// Forgets, of the sessions under what is done, those whose process is gone without a word, as
