@@ -66,8 +66,13 @@ impl Engine {
     /// Warns the sessions whose time has come.
     pub(super) fn warn(&self, now: Moment) {
         let watched = self.watched();
-        let mut told = std::mem::take(&mut self.state().warned);
-        told.retain(|id, _| watched.contains_key(id));
+        let mut told = {
+            let mut state = self.state();
+            let mut told = std::mem::take(&mut state.warned);
+            // Each is told once, however many sessions they open in the last minutes.
+            told.retain(|id, _| state.index.get(id).is_some());
+            told
+        };
         for (id, (grant, warnings)) in &watched {
             let end = grant.deadline.wall;
             let Some(before) = due(end, warnings, told.get(id).copied(), now.wall) else {
