@@ -187,7 +187,7 @@ fn edit(group: &mut Opened, mut gshadow: Option<&mut Opened>, change: &Change) -
     let name = &change.membership.1;
     // gshadow is asked first whether it can be changed, so that the two do not part. What is taken
     // back is taken back all the same: group is what counts.
-    if let Some(gshadow) = gshadow.as_deref()
+    if let Some(gshadow) = gshadow.as_deref_mut()
         && change.action == Action::Add
     {
         match gshadow.text.has(name, &change.membership.0) {

@@ -2,7 +2,7 @@
 //! else: order, comments, NIS lines, odd lines and a missing final newline stay to the byte.
 //! Pure: no file is touched here.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use stint_proto::{GroupName, UserName};
 
@@ -13,6 +13,8 @@ const FIELDS: usize = 4;
 pub(super) struct GroupText {
     lines: Vec<Vec<u8>>,
     places: BTreeMap<Vec<u8>, Place>,
+    /// The members of the groups that were asked for, by line: a batch asks for one group often.
+    open: BTreeMap<usize, Members>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -46,14 +48,21 @@ impl GroupText {
             let name = name.trim_ascii().to_vec();
             places.entry(name).and_modify(|place| *place = Place::Many).or_insert(Place::One(at));
         }
-        Self { lines, places }
+        Self { lines, places, open: BTreeMap::new() }
     }
 
     pub(super) fn bytes(&self) -> Vec<u8> {
-        self.lines.concat()
+        let mut out = Vec::new();
+        for (at, line) in self.lines.iter().enumerate() {
+            match self.open.get(&at) {
+                Some(members) => members.write(line, &mut out),
+                None => out.extend_from_slice(line),
+            }
+        }
+        out
     }
 
-    fn find(&self, group: &GroupName) -> Result<(usize, &[u8]), BadLine> {
+    fn members(&mut self, group: &GroupName) -> Result<&mut Members, BadLine> {
         let at = match self.places.get(group.as_str().as_bytes()) {
             None => return Err(BadLine::Absent),
             Some(Place::Many) => return Err(BadLine::Twice),
@@ -63,52 +72,91 @@ impl GroupText {
         if line.split(|byte| *byte == b':').count() != FIELDS {
             return Err(BadLine::Malformed { line: at.saturating_add(1) });
         }
-        let body = line.strip_suffix(b"\n").unwrap_or(line);
-        let members = body.rsplit(|byte| *byte == b':').next().unwrap_or_default();
-        Ok((at, members))
+        Ok(self.open.entry(at).or_insert_with(|| Members::of(line)))
     }
 
     /// Whether the group's line names the user.
-    pub(super) fn has(&self, group: &GroupName, user: &UserName) -> Result<bool, BadLine> {
-        let (_, members) = self.find(group)?;
-        Ok(members.split(|byte| *byte == b',').any(|member| names(member, user)))
+    pub(super) fn has(&mut self, group: &GroupName, user: &UserName) -> Result<bool, BadLine> {
+        self.members(group).map(|members| members.has(user))
     }
 
     /// Adds the user at the end of the group's members; false if they are one already.
     pub(super) fn add(&mut self, group: &GroupName, user: &UserName) -> Result<bool, BadLine> {
-        if self.has(group, user)? {
+        let members = self.members(group)?;
+        if members.has(user) {
             return Ok(false);
         }
-        let (at, members) = self.find(group)?;
-        let comma: &[u8] = if members.is_empty() { b"" } else { b"," };
-        let members = [members, comma, user.as_str().as_bytes()].concat();
-        self.set_members(at, &members);
+        members.push(user.as_str().as_bytes());
         Ok(true)
     }
 
     /// Takes the user out of the group's members; false if they are none.
     pub(super) fn remove(&mut self, group: &GroupName, user: &UserName) -> Result<bool, BadLine> {
-        if !self.has(group, user)? {
-            return Ok(false);
-        }
-        let (at, members) = self.find(group)?;
-        let others = members.split(|byte| *byte == b',').filter(|member| !names(member, user));
-        let members = others.collect::<Vec<_>>().join(&b","[..]);
-        self.set_members(at, &members);
-        Ok(true)
-    }
-
-    fn set_members(&mut self, at: usize, members: &[u8]) {
-        let Some(line) = self.lines.get_mut(at) else { return };
-        let end = if line.ends_with(b"\n") { &b"\n"[..] } else { b"" };
-        let keep = line.iter().rposition(|byte| *byte == b':').map_or(0, |colon| colon + 1);
-        let head = line.get(..keep).unwrap_or_default();
-        *line = [head, members, end].concat();
+        self.members(group).map(|members| members.remove(user))
     }
 }
 
-fn names(member: &[u8], user: &UserName) -> bool {
-    member.trim_ascii() == user.as_str().as_bytes()
+/// The members of one line, as they are written there; those that were taken out leave a gap, so
+/// that the others keep their places.
+#[derive(Clone, Debug, Default)]
+struct Members {
+    written: Vec<Option<Vec<u8>>>,
+    places: HashMap<Vec<u8>, Vec<usize>>,
+}
+
+impl Members {
+    fn of(line: &[u8]) -> Self {
+        let mut members = Self::default();
+        let (_, field, _) = parts(line);
+        if !field.is_empty() {
+            field.split(|byte| *byte == b',').for_each(|name| members.push(name));
+        }
+        members
+    }
+
+    fn push(&mut self, name: &[u8]) {
+        let place = self.written.len();
+        self.places.entry(name.trim_ascii().to_vec()).or_default().push(place);
+        self.written.push(Some(name.to_vec()));
+    }
+
+    fn has(&self, user: &UserName) -> bool {
+        self.places.contains_key(user.as_str().as_bytes())
+    }
+
+    fn remove(&mut self, user: &UserName) -> bool {
+        let Some(places) = self.places.remove(user.as_str().as_bytes()) else { return false };
+        for place in places {
+            if let Some(written) = self.written.get_mut(place) {
+                *written = None;
+            }
+        }
+        true
+    }
+
+    /// Writes the line with these members.
+    fn write(&self, line: &[u8], out: &mut Vec<u8>) {
+        let (head, _, end) = parts(line);
+        out.extend_from_slice(head);
+        for (count, name) in self.written.iter().flatten().enumerate() {
+            if count > 0 {
+                out.push(b',');
+            }
+            out.extend_from_slice(name);
+        }
+        out.extend_from_slice(end);
+    }
+}
+
+/// A line's fields before the members, the members, and its end.
+fn parts(line: &[u8]) -> (&[u8], &[u8], &[u8]) {
+    let (body, end) = match line.strip_suffix(b"\n") {
+        Some(body) => (body, &b"\n"[..]),
+        None => (line, &b""[..]),
+    };
+    let members = body.rsplit(|byte| *byte == b':').next().unwrap_or_default();
+    let (head, members) = body.split_at(body.len() - members.len());
+    (head, members, end)
 }
 
 #[cfg(test)]
