@@ -1,6 +1,7 @@
 //! Forgetting that somebody has given a password lately: the tickets of sudo, sudo-rs and doas.
-//! Removes that user's files and nothing else, and follows no link on the way.
+//! Removes the files of the people it is told and nothing else, and follows no link on the way.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::fs::{self, File};
 use std::io;
@@ -14,7 +15,7 @@ use stint_proto::{Uid, UserName};
 
 use stint_hostfiles::{open_dir, remove};
 
-/// A user's tickets could not all be removed; the others were.
+/// Tickets could not all be removed; the others were.
 #[derive(Debug)]
 pub struct TicketError {
     /// Where it failed first.
@@ -31,35 +32,41 @@ impl fmt::Display for TicketError {
 
 impl std::error::Error for TicketError {}
 
-/// Removes every ticket of this user on this host; the number of files removed.
+/// Removes every ticket of these people on this host; the number of files removed. The folders are
+/// read once, however many they are.
 ///
 /// # Errors
 /// [`TicketError`] for the first that could not be removed, after all have been tried.
-pub fn clear(user: &UserName, uid: Uid) -> Result<u32, TicketError> {
-    clear_under(Path::new("/run"), user, uid)
+pub fn clear(holders: &BTreeSet<(UserName, Uid)>) -> Result<u32, TicketError> {
+    clear_under(Path::new("/run"), holders)
 }
 
-fn clear_under(run: &Path, user: &UserName, uid: Uid) -> Result<u32, TicketError> {
-    let number = uid.to_string();
+fn clear_under(run: &Path, holders: &BTreeSet<(UserName, Uid)>) -> Result<u32, TicketError> {
+    let numbers: BTreeSet<String> = holders.iter().map(|(_, uid)| uid.to_string()).collect();
+    let is_number = |name: &str| numbers.contains(name);
     // sudo names tickets by user name before 1.9.15 and by number since; sudo-rs by number.
-    let by_name = [number.clone(), user.to_string()];
-    let sudo = clear_folder(run, &["sudo", "ts"], |_| Ok(by_name.to_vec()));
-    let sudo_rs = clear_folder(run, &["sudo-rs", "ts"], |_| Ok(vec![number.clone()]));
-    let doas = clear_folder(run, &["doas"], |folder| doas_names(folder, &number));
+    let names: BTreeSet<&str> = holders.iter().map(|(user, _)| user.as_str()).collect();
+    let sudo = clear_folder(run, &["sudo", "ts"], |name| is_number(name) || names.contains(name));
+    let sudo_rs = clear_folder(run, &["sudo-rs", "ts"], is_number);
+    let doas = clear_folder(run, &["doas"], |name| doas_uid(name).is_some_and(is_number));
     Ok(sudo?.saturating_add(sudo_rs?).saturating_add(doas?))
 }
 
 fn clear_folder(
     run: &Path,
     way: &[&str],
-    names: impl FnOnce(&File) -> io::Result<Vec<String>>,
+    is_theirs: impl Fn(&str) -> bool,
 ) -> Result<u32, TicketError> {
     let path: PathBuf = std::iter::once(run).chain(way.iter().map(Path::new)).collect();
     let at = |error| TicketError { path: path.clone(), error };
     let Some(folder) = descend(run, way).map_err(at)? else { return Ok(0) };
     let mut cleared = 0_u32;
     let mut first = None;
-    for name in names(&folder).map_err(at)? {
+    for entry in fs::read_dir(format!("/proc/self/fd/{}", folder.as_raw_fd())).map_err(at)? {
+        let Ok(name) = entry.map_err(at)?.file_name().into_string() else { continue };
+        if !is_theirs(&name) {
+            continue;
+        }
         match remove(&folder, &name) {
             Ok(removed) => cleared = cleared.saturating_add(u32::from(removed)),
             Err(error) if first.is_none() => {
@@ -89,18 +96,11 @@ fn descend(run: &Path, way: &[&str]) -> io::Result<Option<File>> {
     Ok(Some(folder))
 }
 
-/// doas calls a ticket `PPID-SESSION-TTY-START-UID` (timestamp.c); any of the numbers may be
-/// negative but the last two.
-fn doas_names(folder: &File, uid: &str) -> io::Result<Vec<String>> {
-    let mut names = Vec::new();
-    for entry in fs::read_dir(format!("/proc/self/fd/{}", folder.as_raw_fd()))? {
-        let Ok(name) = entry?.file_name().into_string() else { continue };
-        let is_ticket = name.bytes().all(|b| b.is_ascii_digit() || b == b'-');
-        if is_ticket && name.rsplit('-').next() == Some(uid) && name.split('-').count() >= 5 {
-            names.push(name);
-        }
-    }
-    Ok(names)
+/// Whose ticket of doas's this is: it calls one `PPID-SESSION-TTY-START-UID` (timestamp.c); any of
+/// the numbers may be negative but the last two.
+fn doas_uid(name: &str) -> Option<&str> {
+    let is_ticket = name.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
+    (is_ticket && name.split('-').count() >= 5).then(|| name.rsplit('-').next()).flatten()
 }
 
 #[cfg(test)]
@@ -109,7 +109,7 @@ mod tests {
     use std::os::unix::fs::symlink;
 
     fn clear_alice(run: &tempfile::TempDir) -> Result<u32, TicketError> {
-        clear_under(run.path(), &"alice".parse().unwrap(), Uid(1000))
+        clear_under(run.path(), &BTreeSet::from([("alice".parse().unwrap(), Uid(1000))]))
     }
 
     #[test]

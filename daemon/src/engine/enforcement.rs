@@ -20,6 +20,9 @@ use crate::store::{Eviction, Membership, StoreError, Write};
 /// How long the account database may take to show a membership that was given.
 const SEEN_LIMIT: Duration = Duration::from_secs(5);
 
+/// Which grant gives a membership.
+type Givers = HashMap<(UserName, GroupName), GrantId>;
+
 /// Something that could not be brought about; it is tried again.
 #[derive(Clone, Debug)]
 pub(super) struct Failure {
@@ -38,8 +41,8 @@ pub(super) enum About {
     TakingBack(UserName, GroupName),
     /// The sudo rule file.
     SudoRules,
-    /// Somebody's tickets.
-    Tickets(UserName),
+    /// The tickets of people whose grants have ended.
+    Tickets,
     /// The state.
     State,
     /// Scheduled grants that should have begun.
@@ -58,7 +61,7 @@ impl Failure {
             About::SudoRules => !role.sudo.is_empty(),
             About::Everything => true,
             About::TakingBack(..)
-            | About::Tickets(_)
+            | About::Tickets
             | About::State
             | About::Start
             | About::Eviction(_) => false,
@@ -70,7 +73,7 @@ impl Failure {
             About::Giving(user, group) => format!("give {user} {group}"),
             About::TakingBack(user, group) => format!("take {user} {group}"),
             About::SudoRules => "sudo rules".to_owned(),
-            About::Tickets(user) => format!("tickets {user}"),
+            About::Tickets => "tickets".to_owned(),
             About::State => "state".to_owned(),
             About::Start => "start".to_owned(),
             About::Eviction(which) => which.clone(),
@@ -117,7 +120,7 @@ impl Engine {
             Ok(report) => report,
             Err(error) => Report::broken(&error.to_string()),
         };
-        for membership in &report.added {
+        for membership in one_of_each_group(&report.added) {
             report.failures.extend(self.unseen(membership).await);
         }
         let evictions = std::mem::take(&mut report.evictions);
@@ -167,11 +170,13 @@ impl Engine {
             }
             state.unsaved.extend(unsaved);
         }
+        let is_none = added.is_empty() && removed.is_empty();
+        let givers = if is_none { Givers::new() } else { self.givers() };
         for membership in &added {
-            self.note_membership(Event::GroupAdded, membership, "is in");
+            self.note_membership(Event::GroupAdded, membership, &givers, "is in");
         }
         for membership in &removed {
-            self.note_membership(Event::GroupRemoved, membership, "is no longer in");
+            self.note_membership(Event::GroupRemoved, membership, &givers, "is no longer in");
         }
         if let Some(text) = sudo_rules {
             self.record.note(Entry::new(now.wall, Event::SudoRuleWritten, text));
@@ -190,27 +195,28 @@ impl Engine {
         failures
     }
 
-    fn note_membership(&self, event: Event, membership: &Membership, verb: &str) {
+    fn note_membership(&self, event: Event, membership: &Membership, givers: &Givers, verb: &str) {
         let Membership { user, group, backend } = membership;
         let text = format!("{user} {verb} {group} ({})", backend.as_str());
         let mut entry = Entry::new(self.now().wall, event, text);
         entry.user = Some(user.to_string());
         entry.group = Some(group.clone());
-        entry.grant = self.grant_giving(membership);
+        entry.grant = givers.get(&(user.clone(), group.clone())).cloned();
         self.record.note(entry);
     }
 
-    fn grant_giving(&self, membership: &Membership) -> Option<GrantId> {
+    /// Which running grant gives each membership.
+    fn givers(&self) -> Givers {
         let state = self.state();
-        let gives = |grant: &&Grant| {
-            grant.user == membership.user
-                && state
-                    .policy
-                    .roles
-                    .get(&grant.role)
-                    .is_some_and(|role| role.groups.contains(&membership.group))
-        };
-        state.index.iter().find(gives).map(|grant| grant.id.clone())
+        let mut givers = Givers::new();
+        for grant in state.index.iter() {
+            let Some(role) = state.policy.roles.get(&grant.role) else { continue };
+            for group in &role.groups {
+                let pair = (grant.user.clone(), group.clone());
+                givers.entry(pair).or_insert_with(|| grant.id.clone());
+            }
+        }
+        givers
     }
 
     /// Sets the alarms to these failures and records those that are new.
@@ -220,7 +226,7 @@ impl Engine {
         for failure in failures.iter().filter(|failure| new.contains(&failure.text)) {
             let event = match failure.about {
                 About::Giving(..) | About::TakingBack(..) => Event::GroupFailed,
-                About::SudoRules | About::Tickets(_) | About::Everything => Event::SudoRuleFailed,
+                About::SudoRules | About::Tickets | About::Everything => Event::SudoRuleFailed,
                 About::State | About::Start | About::Eviction(_) => Event::AuditGap,
             };
             let mut entry = Entry::new(now.wall, event, failure.text.clone());
@@ -241,17 +247,13 @@ impl Engine {
         let work = tokio::task::spawn_blocking(move || {
             mechanisms.lock().unwrap_or_else(PoisonError::into_inner).clear_tickets(&holders)
         });
-        let failures = match work.await {
-            Ok(failures) => failures,
-            Err(error) => vec![Failure { about: About::SudoRules, text: error.to_string() }],
+        let failure = match work.await {
+            Ok(failure) => failure,
+            Err(error) => Some(Failure { about: About::Tickets, text: error.to_string() }),
         };
-        for failure in failures {
-            // No retry: the gate is shut, and a ticket alone opens nothing.
-            let mut entry = Entry::new(self.now().wall, Event::SudoRuleFailed, failure.text);
-            if let About::Tickets(user) = failure.about {
-                entry.user = Some(user.to_string());
-            }
-            self.record.note(entry);
+        // No retry: the gate is shut, and a ticket alone opens nothing.
+        if let Some(Failure { text, .. }) = failure {
+            self.record.note(Entry::new(self.now().wall, Event::SudoRuleFailed, text));
         }
     }
 
@@ -337,6 +339,13 @@ pub(super) fn unsaved_text() -> String {
     "the state cannot be written (is its disk full?): what has ended stays ended, nothing new is \
      granted"
         .to_owned()
+}
+
+/// One membership of each group: they were given together, and what keeps one from being seen, a
+/// cache or nsswitch.conf, keeps them all.
+fn one_of_each_group(added: &[Membership]) -> impl Iterator<Item = &Membership> {
+    let mut groups = BTreeSet::new();
+    added.iter().filter(move |membership| groups.insert((&membership.group, membership.backend)))
 }
 
 /// What the host should be like for these grants.

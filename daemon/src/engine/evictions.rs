@@ -2,7 +2,7 @@
 //! carry a group which is no longer theirs. What is to be ended is durable from the end of the grant
 //! until it is done, so that a crash in between forgets nobody.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::convert::Infallible;
 use std::io;
 use std::sync::{Arc, PoisonError};
@@ -371,28 +371,50 @@ impl Engine {
 fn meets_anybody(tree: Option<&Tree>, evictions: &[Eviction]) -> io::Result<Vec<bool>> {
     let groups = tree.map_or(Ok(Vec::new()), Tree::of_stint)?;
     let grants: HashSet<GrantId> = groups.into_iter().flat_map(|(_, grants)| grants).collect();
-    let mut carried: HashSet<(u32, u32)> = HashSet::new();
-    if evictions.iter().any(|eviction| matches!(eviction.of, EvictionOf::Group { .. })) {
-        for pid in process::all()? {
-            let rights = match process::rights(pid) {
-                Ok(rights) => rights,
-                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-                Err(error) => return Err(error),
-            };
-            let uids = rights.uids.iter();
-            carried.extend(uids.flat_map(|uid| rights.gids.iter().map(|gid| (*uid, *gid))));
+    let carries = |eviction: &&Eviction| matches!(eviction.of, EvictionOf::Group { .. });
+    let carriers = match evictions.iter().find(carries) {
+        Some(_) => uids_by_group()?,
+        None => HashMap::new(),
+    };
+    let mut gids: HashMap<&GroupName, Option<u32>> = HashMap::new();
+    let mut meets = Vec::with_capacity(evictions.len());
+    for eviction in evictions {
+        meets.push(match &eviction.of {
+            EvictionOf::Sessions { grant, .. } => grants.contains(grant),
+            EvictionOf::Group { group } => {
+                match gids.entry(group).or_insert_with(|| accounts::gid(group).ok()) {
+                    Some(gid) => carriers.get(gid).is_some_and(|uids| is_one(&eviction.user, uids)),
+                    None => true,
+                }
+            }
+        });
+    }
+    Ok(meets)
+}
+
+/// Whose processes carry each group.
+fn uids_by_group() -> io::Result<HashMap<u32, HashSet<u32>>> {
+    let mut found: HashMap<u32, HashSet<u32>> = HashMap::new();
+    for pid in process::all()? {
+        match process::rights(pid) {
+            Ok(rights) => {
+                for gid in rights.gids {
+                    found.entry(gid).or_default().extend(&rights.uids);
+                }
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
         }
     }
-    let meets = |eviction: &Eviction| match &eviction.of {
-        EvictionOf::Sessions { grant, .. } => grants.contains(grant),
-        EvictionOf::Group { group } => {
-            match (accounts::by_name(&eviction.user), accounts::gid(group)) {
-                (Ok(Some(account)), Ok(gid)) => carried.contains(&(account.uid.0, gid)),
-                _ => true,
-            }
-        }
-    };
-    Ok(evictions.iter().map(meets).collect())
+    Ok(found)
+}
+
+/// Whether this account is one of these, or may be.
+fn is_one(user: &UserName, uids: &HashSet<u32>) -> bool {
+    match accounts::by_name(user) {
+        Ok(Some(account)) => uids.contains(&account.uid.0),
+        Ok(None) | Err(_) => true,
+    }
 }
 
 fn key(eviction: &Eviction) -> String {

@@ -178,14 +178,9 @@ impl Mechanisms {
     }
 
     /// Clears what sudo, sudo-rs and doas remember of these people.
-    pub(super) fn clear_tickets(&self, holders: &BTreeSet<(UserName, Uid)>) -> Vec<Failure> {
-        holders
-            .iter()
-            .filter_map(|(user, uid)| {
-                let error = tickets::clear(user, *uid).err()?;
-                Some(Failure { about: About::Tickets(user.clone()), text: error.to_string() })
-            })
-            .collect()
+    pub(super) fn clear_tickets(&self, holders: &BTreeSet<(UserName, Uid)>) -> Option<Failure> {
+        let error = tickets::clear(holders).err()?;
+        Some(Failure { about: About::Tickets, text: error.to_string() })
     }
 
     /// Asks sudo's checkers whether they can read these roles' rules. A host without sudo has none,
