@@ -221,8 +221,7 @@ impl Engine {
     /// Ends the daemon's work in good order: what waits to be recorded is written.
     pub fn close(&self) {
         self.store.note(crate::store::Write::HighWater(self.trusted_wall(self.now())));
-        let still_waiting = self.record.catch_up(self.now().wall);
-        if still_waiting {
+        if self.record.catch_up(self.now().wall) > 0 {
             eprintln!("stintd: the log was full at the end; the state holds every event");
         }
         self.store.close();

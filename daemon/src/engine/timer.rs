@@ -22,8 +22,9 @@ use crate::store::Write;
 /// A wall clock that moves by more than this against the boot clock was set, in microseconds;
 /// less is time synchronisation at work.
 const STEP: i64 = 1_000_000;
-/// How long until a full log is tried again, in microseconds.
-const LOG_PAUSE: i64 = 500_000;
+/// How long until a full log is tried again, in microseconds: while it takes something, and at the
+/// most.
+const LOG_PAUSES: (i64, i64) = (5_000, 500_000);
 /// The far future for the wall clock's timer: it is always armed, to notice when the clock is set.
 const FAR: i64 = 4_000_000_000_000_000;
 
@@ -59,6 +60,26 @@ impl Timer {
     }
 }
 
+/// What waits for room in the log, and how long it is left alone.
+#[derive(Default)]
+struct LogWaits {
+    events: usize,
+    pause: i64,
+}
+
+impl LogWaits {
+    /// When to try again, in microseconds since boot, while this many events wait: soon where the
+    /// log has taken some since, else later and later.
+    fn next(&mut self, events: usize, now: Moment) -> Option<i64> {
+        let (first, longest) = LOG_PAUSES;
+        let took_some = events < self.events;
+        self.pause = if took_some { first } else { self.pause.saturating_mul(2) };
+        self.pause = self.pause.clamp(first, longest);
+        self.events = events;
+        (events > 0).then(|| now.boot.saturating_add(self.pause))
+    }
+}
+
 /// Waits until the timer has fired, or its clock was set.
 async fn fired(timer: &AsyncFd<Timer>) -> io::Result<()> {
     let mut ready = timer.readable().await?;
@@ -82,6 +103,7 @@ impl Engine {
         let noticing = absolute | TimerSetTimeFlags::TFD_TIMER_CANCEL_ON_SET;
         let mut before = self.now();
         let mut starts: Option<JoinHandle<()>> = None;
+        let mut log_waits = LogWaits::default();
         loop {
             let now = self.now();
             self.notice_step(before, now);
@@ -96,7 +118,7 @@ impl Engine {
                     engine.rearm.notify_one();
                 }));
             }
-            let behind = self.record.catch_up(now.wall);
+            let log = log_waits.next(self.record.catch_up(now.wall), now);
             let warning = self.next_warning(now);
             let (next, retry) = {
                 let state = self.state();
@@ -105,7 +127,6 @@ impl Engine {
                 next.wall = next.wall.into_iter().chain(lapse).chain(warning).min();
                 (next, state.alarms.retry_at())
             };
-            let log = behind.then(|| now.boot.saturating_add(LOG_PAUSE));
             // What should have started by now waits for the next try, not for its time.
             let next_wall = next.wall.filter(|at| *at > now.wall).map_or(FAR, |at| at.micros());
             wall.get_ref().arm(Some(next_wall), noticing)?;
@@ -231,5 +252,24 @@ impl Engine {
         let text =
             format!("the wall clock was set {way} by {seconds} s; no grant is longer for it");
         self.record.note(Entry::new(now.wall, Event::ClockStepped, text));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_that_takes_something_is_tried_again_soon() {
+        let now = Moment { wall: stint_proto::Timestamp::from_micros(0), boot: 0 };
+        let (first, longest) = LOG_PAUSES;
+        let mut waits = LogWaits::default();
+        assert_eq!(waits.next(0, now), None);
+        for _ in 0..20 {
+            assert!(waits.next(9, now).is_some_and(|at| at <= longest));
+        }
+        assert_eq!(waits.next(9, now), Some(longest));
+        assert_eq!(waits.next(8, now), Some(first));
+        assert_eq!(waits.next(0, now), None);
     }
 }

@@ -12,8 +12,9 @@ use stint_proto::words;
 
 use super::entry::{Entry, harmless};
 
-/// The most events that wait for a full socket; beyond it the oldest are given up and counted.
-const WAITING_LIMIT: usize = 1_024;
+/// The most events that wait for a full socket; beyond it the oldest are given up and counted. Ten
+/// thousand grants that end together are twice as many events.
+const WAITING_LIMIT: usize = 32_768;
 /// authpriv (syslog(3)).
 const FACILITY: u8 = 10;
 
@@ -72,6 +73,12 @@ impl Journal {
     #[must_use]
     pub fn is_behind(&self) -> bool {
         !self.waiting.is_empty()
+    }
+
+    /// How many events wait for room.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.waiting.len()
     }
 
     /// How many events were given up since this was asked last, once delivery works again: the
@@ -213,10 +220,11 @@ mod tests {
 
     #[test]
     fn events_wait_for_a_full_socket_and_losses_are_counted_once() {
+        const EVENTS: u64 = 40_000;
         let folder = tempfile::tempdir().unwrap();
         let socket = listening(folder.path());
         let mut journal = Journal::new(folder.path().join("journal"), folder.path().join("log"));
-        for _ in 0..3_000 {
+        for _ in 0..EVENTS {
             journal.write(&entry("flood"));
         }
         assert!(journal.is_behind());
@@ -233,7 +241,7 @@ mod tests {
         while socket.recv(&mut buffer).is_ok() {
             received += 1;
         }
-        assert_eq!(received + journal.lost(), 3_000);
+        assert_eq!(received + journal.lost(), EVENTS);
         assert_eq!(journal.take_gap(), Some(journal.lost()));
         assert_eq!(journal.take_gap(), None, "told once");
     }

@@ -62,16 +62,16 @@ impl Record {
         self.behind.notified().await;
     }
 
-    /// Sends what waits for room in the log. `true` while something still waits.
+    /// Sends what waits for room in the log. Returns how many events still wait.
     #[must_use]
-    pub fn catch_up(&self, now: Timestamp) -> bool {
+    pub fn catch_up(&self, now: Timestamp) -> usize {
         let gap = {
             let mut journal = self.journal.lock().unwrap_or_else(PoisonError::into_inner);
             journal.flush();
             journal.take_gap()
         };
         self.report_gap(gap, now);
-        self.journal.lock().unwrap_or_else(PoisonError::into_inner).is_behind()
+        self.journal.lock().unwrap_or_else(PoisonError::into_inner).waiting()
     }
 
     fn report_gap(&self, gap: Option<u64>, at: Timestamp) {

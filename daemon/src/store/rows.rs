@@ -48,9 +48,10 @@ pub(super) fn write(connection: &Connection, boot_id: &str, write: &Write) -> ru
                     crate::record::harmless(&entry.message),
                     serde_json::Value::Object(fields).to_string(),
                 ])?;
-            raise_high_water(connection, entry.at)
+            Ok(())
         }
-        Write::HighWater(at) => raise_high_water(connection, *at),
+        // With all others, once for the whole transaction.
+        Write::HighWater(_) => Ok(()),
         Write::PolicyInForce(files) => {
             connection.execute("DELETE FROM policy_in_force", [])?;
             for (ordinal, file) in files.iter().enumerate() {
@@ -105,7 +106,14 @@ fn membership_params(membership: &Membership) -> [String; 3] {
     ]
 }
 
-fn raise_high_water(connection: &Connection, at: Timestamp) -> rusqlite::Result<()> {
+/// Notes the latest wall clock of these changes.
+pub(super) fn raise_high_water(connection: &Connection, writes: &[Write]) -> rusqlite::Result<()> {
+    let seen = writes.iter().filter_map(|write| match write {
+        Write::Record(entry) => Some(entry.at),
+        Write::HighWater(at) => Some(*at),
+        _ => None,
+    });
+    let Some(at) = seen.max() else { return Ok(()) };
     connection
         .prepare_cached("UPDATE clock SET high_water = max(high_water, ?1)")?
         .execute([at.micros()])

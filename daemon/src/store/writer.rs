@@ -103,6 +103,7 @@ impl Writer {
         for write in writes {
             rows::write(&transaction, &self.boot_id, write)?;
         }
+        rows::raise_high_water(&transaction, writes)?;
         Ok(transaction.commit()?)
     }
 
