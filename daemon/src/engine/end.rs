@@ -144,11 +144,17 @@ impl Engine {
             writes.extend(self.outgoing(&entry, None, Some(grant)));
             entries.push(entry);
         }
-        self.store_or_keep(writes).await;
-        for entry in &entries {
-            self.record.tell(entry);
-        }
-        let (_, mut owed) = self.bring_about().await;
+        let durable = self.store_or_keep(writes);
+        // Beside the work on files, which is done on a thread of its own.
+        let told = async { entries.iter().for_each(|entry| self.record.tell(entry)) };
+        let (_, mut owed) = match ending.reason {
+            // What the clock has ended is over whatever the state says: neither waits for the other.
+            EndReason::Expired => tokio::join!(durable, self.bring_about(), told).1,
+            EndReason::Revoked | EndReason::Dropped | EndReason::Policy => {
+                durable.await;
+                tokio::join!(self.bring_about(), told).0
+            }
+        };
         self.clear_tickets(ended).await;
         owed.extend(evictions);
         match ending.reason {
