@@ -9,6 +9,7 @@
     reason = "it reports by panicking, as the harness does"
 )]
 
+mod ends;
 mod floods;
 mod programs;
 mod samples;
@@ -47,12 +48,11 @@ const SETTLE: Duration = Duration::from_secs(15);
 const IDLE: Duration = Duration::from_secs(20);
 
 fn main() -> ExitCode {
-    let suites: Vec<Suite> = match std::env::args().nth(1).as_deref() {
-        None | Some("bookworm") => vec![Suite::Bookworm],
-        Some("trixie") => vec![Suite::Trixie],
-        Some("all") => Suite::ALL.to_vec(),
-        Some(other) => {
-            eprintln!("bench: {other:?} is not understood; bookworm, trixie and all are");
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let (suites, parts) = match asked(&words) {
+        Ok(asked) => asked,
+        Err(problem) => {
+            eprintln!("bench: {problem}");
             return ExitCode::from(2);
         }
     };
@@ -63,7 +63,8 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let tables: Vec<Table> = suites.into_iter().map(|suite| measure(suite, &programs)).collect();
+    let measured = suites.into_iter().map(|suite| measure(suite, &parts, &programs));
+    let tables: Vec<Table> = measured.collect();
     let file = target().join("bench.json");
     let all: Vec<_> = tables.iter().map(Table::json).collect();
     fs::write(&file, format!("{:#}\n", serde_json::Value::from(all))).expect("the build folder");
@@ -77,18 +78,46 @@ fn target() -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| top.join("target"), |dir| top.join(dir))
 }
 
-fn measure(suite: Suite, programs: &Programs) -> Table {
+/// What is measured, one after the other.
+type Part = (&'static str, fn(&Host, &Programs, &mut Table));
+const PARTS: [Part; 6] = [
+    ("idle", |host, _, table| idle(host, table)),
+    ("checks", |host, _, table| checks(host, table)),
+    ("sudo", |host, _, table| sudo(host, table)),
+    ("sizes", |host, _, table| sizes(host, table)),
+    ("ends", |host, _, table| ends::lateness(host, table)),
+    ("floods", floods::requests),
+];
+
+/// The suites and parts that are asked for: `bench [SUITE [PART…]]`.
+fn asked(words: &[String]) -> Result<(Vec<Suite>, Vec<Part>), String> {
+    let (suite, names) = match words.split_first() {
+        None => ("bookworm", words),
+        Some((suite, names)) => (suite.as_str(), names),
+    };
+    let suites = match suite {
+        "bookworm" => vec![Suite::Bookworm],
+        "trixie" => vec![Suite::Trixie],
+        "all" => Suite::ALL.to_vec(),
+        other => return Err(format!("{other:?} is no suite; bookworm, trixie and all are")),
+    };
+    if let Some(other) = names.iter().find(|name| PARTS.iter().all(|(part, _)| part != name)) {
+        let known: Vec<&str> = PARTS.iter().map(|(part, _)| *part).collect();
+        return Err(format!("{other:?} is no part; there are {}", known.join(", ")));
+    }
+    let is_asked = |name: &str| names.is_empty() || names.iter().any(|asked| asked == name);
+    Ok((suites, PARTS.into_iter().filter(|(name, _)| is_asked(name)).collect()))
+}
+
+fn measure(suite: Suite, parts: &[Part], programs: &Programs) -> Table {
     eprintln!("bench: booting {} with {}", suite.name(), deb_under_test().display());
     let host = boot(suite, programs);
     prepare(&host);
     let mut table = Table::new(suite);
-    fill(&host, FEW);
-    idle(&host, &mut table);
-    checks(&host, &mut table);
-    sudo(&host, &mut table);
-    sizes(&host, &mut table);
-    fill(&host, FEW);
-    floods::requests(&host, programs, &mut table);
+    for (_, part) in parts {
+        fill(&host, FEW);
+        part(&host, programs, &mut table);
+    }
     table.row("the module's file, bytes", module_size(&host)).aim(Aim::Below(500_000.0));
     println!("{table}");
     table
@@ -124,7 +153,8 @@ fn prepare(host: &Host) {
     host.ok(&format!(
         "systemd-run -q --unit=bench-echo -p RuntimeDirectory=stint-bench {PROGRAMS}/echo_server
          systemd-run -q --unit=bench-bus {PROGRAMS}/bus_server
-         cp -p /etc/pam.d/sudo /etc/pam.d/sudo-plain"
+         cp -p /etc/pam.d/sudo /etc/pam.d/sudo-plain
+         groupadd bench-ends && stint reload"
     ));
     for role in ["bench", "bench-sudo"] {
         host.ok(&format!("stint grant alice {role} --for 4h --reason 'the benchmark'"));
@@ -138,22 +168,33 @@ fn prepare(host: &Host) {
 fn fill(host: &Host, grants: usize) {
     // Its socket stays, and nobody asks meanwhile, which would start it.
     host.ok("systemctl stop stintd.service");
-    let state = host.root().join(STATE.trim_start_matches('/'));
     let count = format!(".parameter set :count {}", grants - 2);
-    let script = fs::File::open(programs::folder().join("grants.sql")).expect("grants.sql");
-    let output = Command::new("sqlite3")
-        .args(["-bail", "-cmd", &count])
-        .arg(&state)
-        .stdin(script)
-        .output()
-        .expect("sqlite3 is installed");
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success() && said.is_empty(), "filling the state: {said}");
+    state_script(host, "grants.sql", &[count]);
     // What was written goes to the disk now, not beside what is measured.
     host.ok("sync && systemctl start stintd.service");
     let last = format!("stint list --json --user filler{}", grants - 2);
     assert!(host.ok(&last).contains("bench-filler"), "stintd holds as many as were written");
     pause(CALM);
+}
+
+/// Runs a script of this folder on the state; returns what it printed.
+pub(crate) fn query(host: &Host, script: &str) -> String {
+    state_script(host, script, &[])
+}
+
+/// The same, with these lines for sqlite3 before it.
+pub(crate) fn state_script(host: &Host, script: &str, lines: &[String]) -> String {
+    let state = host.root().join(STATE.trim_start_matches('/'));
+    let text = fs::File::open(programs::folder().join(script)).expect("a script of the benchmark");
+    let mut command = Command::new("sqlite3");
+    command.arg("-bail");
+    for line in lines {
+        command.args(["-cmd", line]);
+    }
+    let output = command.arg(&state).stdin(text).output().expect("sqlite3 is installed");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && said.is_empty(), "{script}: {said}");
+    String::from_utf8(output.stdout).expect("figures are text")
 }
 
 /// What stintd needs while nothing happens.
@@ -201,7 +242,7 @@ pub(crate) fn number(text: &str) -> f64 {
     text.trim().parse().unwrap_or_else(|_| panic!("{text:?} is no number"))
 }
 
-fn pam(service: &str) -> String {
+pub(crate) fn pam(service: &str) -> String {
     format!("pam:{PAM_FILES}:{service}:alice")
 }
 
@@ -257,7 +298,16 @@ fn module_size(host: &Host) -> f64 {
 mod tests {
     use std::collections::BTreeMap;
 
-    use super::woken;
+    use super::{PARTS, asked, woken};
+
+    #[test]
+    fn what_is_not_there_to_be_measured_is_refused() {
+        let of = |words: &[&str]| asked(&words.iter().map(ToString::to_string).collect::<Vec<_>>());
+        assert!(of(&["jessie"]).is_err() && of(&["all", "end"]).is_err());
+        assert_eq!(of(&[]).unwrap().1.len(), PARTS.len());
+        let (suites, parts) = of(&["all", "ends"]).unwrap();
+        assert_eq!((suites.len(), parts.len()), (2, 1));
+    }
 
     #[test]
     fn threads_that_come_and_go_count_as_wake_ups() {
