@@ -106,7 +106,6 @@ pub fn diagnostic(diagnostic: &Diagnostic) -> Value {
         "severity": match diagnostic.severity {
             Severity::Error => "error",
             Severity::Warning => "warning",
-            Severity::Note => "note",
         },
         "path": diagnostic.path,
         "line": diagnostic.line,

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use listenfd::ListenFd;
 use sd_notify::NotifyState;
 use stint_daemon::clock::KernelClock;
-use stint_daemon::dbus::{serve_bus, serve_module};
+use stint_daemon::dbus::{ask_bus, serve_bus, serve_module};
 use stint_daemon::engine::{Engine, Mechanisms, Places};
 use stint_daemon::record::counted;
 use stint_proto::PAM_SOCKET;
@@ -90,6 +90,7 @@ fn fail(problem: &str) -> ExitCode {
 
 async fn end_all(reason: &str) -> Result<(), String> {
     let (engine, _) = open().await?;
+    engine.use_bus(watch::channel(ask_bus().await).1);
     let ended = engine.end_everything(reason).await;
     engine.close();
     match ended {
@@ -138,6 +139,7 @@ async fn run() -> Result<(), String> {
         never = serve_bus(Arc::clone(&engine), present) => match never {},
         never = Arc::clone(&engine).serve_news(bus) => match never {},
         never = Arc::clone(&engine).serve_evictions() => match never {},
+        never = Arc::clone(&engine).serve_forgetting() => match never {},
         result = serve_module(Arc::clone(&engine), listener, stop) => {
             result.map_err(|error| format!("{PAM_SOCKET}: {error}"))
         }

@@ -126,6 +126,15 @@ async fn ask(
     judge(&answer?)
 }
 
+/// Whether polkit runs.
+///
+/// # Errors
+/// When the bus does not say.
+pub async fn is_there(connection: &Connection) -> Result<bool, PolkitRefusal> {
+    let answer = call_bus(connection, "NameHasOwner", &POLKIT).await?;
+    answer.body().deserialize().map_err(failed)
+}
+
 async fn call_bus(
     connection: &Connection,
     method: &str,

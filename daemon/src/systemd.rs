@@ -1,5 +1,5 @@
-//! Has systemd run something in a unit of its own that is gone when it has ended, and waits for the
-//! job. Knows nothing of what is run.
+//! Has systemd run something in a unit of its own that is gone when it has ended, or restart a
+//! service, and waits for the job. Knows nothing of what is run.
 
 use std::fmt;
 use std::time::Duration;
@@ -62,19 +62,46 @@ pub async fn start_transient(
     tokio::time::timeout(limit, starting).await.unwrap_or(Err(SystemdError::TimedOut))
 }
 
+/// Restarts a service if it runs, and waits until it does again.
+///
+/// # Errors
+/// [`SystemdError`] when it is not known that it was restarted.
+pub async fn try_restart(
+    connection: &Connection,
+    unit: &str,
+    limit: Duration,
+) -> Result<(), SystemdError> {
+    let order = (unit, "replace");
+    let restarting = job(connection, unit, "TryRestartUnit", &order);
+    tokio::time::timeout(limit, restarting).await.unwrap_or(Err(SystemdError::TimedOut))
+}
+
 async fn start(
     connection: &Connection,
     unit: &str,
     properties: &[Property],
 ) -> Result<(), SystemdError> {
+    let auxiliary: [(&str, &[Property]); 0] = [];
+    let order = (unit, MODE, properties, auxiliary.as_slice());
+    job(connection, unit, "StartTransientUnit", &order).await
+}
+
+/// Gives systemd an order that makes a job for this unit, and waits for the job's end.
+async fn job<B>(
+    connection: &Connection,
+    unit: &str,
+    method: &str,
+    order: &B,
+) -> Result<(), SystemdError>
+where
+    B: serde::ser::Serialize + zbus::DynamicType,
+{
     // Listening first: a job may end before the answer that names it is read.
     let removed =
         Signal { sender: SYSTEMD, interface: MANAGER, member: "JobRemoved", argument: (2, unit) };
     let mut removed = Signals::of(connection, removed).await.map_err(gone)?;
-    let auxiliary: [(&str, &[Property]); 0] = [];
-    let order = (unit, MODE, properties, auxiliary.as_slice());
     let (destination, interface) = (Some(SYSTEMD), Some(MANAGER));
-    let asking = connection.call_method(destination, PATH, interface, "StartTransientUnit", &order);
+    let asking = connection.call_method(destination, PATH, interface, method, order);
     tokio::pin!(asking);
     let mut job: Option<OwnedObjectPath> = None;
     let mut ended: Vec<(OwnedObjectPath, String)> = Vec::new();

@@ -15,8 +15,6 @@ pub enum Severity {
     Error,
     /// It can, but something is odd.
     Warning,
-    /// It can, and does not yet do all that it says.
-    Note,
 }
 
 /// One thing about one place of a policy file.
@@ -58,7 +56,6 @@ impl Diagnostic {
         let severity = match self.severity {
             Severity::Error => "",
             Severity::Warning => "warning: ",
-            Severity::Note => "note: ",
         };
         let key = text::harmless(&self.key);
         let parting = if key.is_empty() { "" } else { ": " };

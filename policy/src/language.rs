@@ -85,8 +85,6 @@ pub struct Key {
     pub doc: &'static str,
     /// A value, as it is written.
     pub example: &'static str,
-    /// Whether stint acts on it already; otherwise it is read and checked, and no more.
-    pub enforced: bool,
 }
 
 impl Key {
@@ -104,7 +102,7 @@ impl Key {
 }
 
 const fn key(path: &'static str, kind: Kind, default: &'static str, example: &'static str) -> Key {
-    Key { path, kind, required: false, default, doc: "", example, enforced: true }
+    Key { path, kind, required: false, default, doc: "", example }
 }
 
 impl Key {
@@ -114,10 +112,6 @@ impl Key {
 
     const fn required(self) -> Self {
         Self { required: true, ..self }
-    }
-
-    const fn later(self) -> Self {
-        Self { enforced: false, ..self }
     }
 }
 
@@ -175,8 +169,7 @@ static KEYS: &[Key] = &[
     key("roles.NAME.services", Kind::Texts, "[]", "[\"su\"]")
         .doc("PAM services that it opens, besides those that sudo rules open."),
     key("roles.NAME.polkit", Kind::Texts, "[]", "[\"org.freedesktop.systemd1.manage-units\"]")
-        .doc("polkit actions that its holder may do.")
-        .later(),
+        .doc("polkit actions that its holder may do, by their exact ids. polkit does not know what an action is done to: whoever may manage units is root."),
     key("roles.NAME.hosts", Kind::Texts, "every host", "[\"web-*\"]")
         .doc("Hosts on which the role exists, by short or full name; * stands for any characters, ? for one."),
     key("roles.NAME.eligible", Kind::Texts, "[]", "[\"%engineers\", \"alice\"]")
@@ -205,7 +198,7 @@ static KEYS: &[Key] = &[
     key("roles.NAME.max_active", Kind::Number { min: 1, max: ACTIVE_LIMIT }, "no limit", "2")
         .doc("How many people may hold it at once."),
     key("roles.NAME.password", Kind::Flag, "true", "false")
-        .doc("false: sudo asks for no password under this role."),
+        .doc("false: sudo and polkit ask for no password under this role; true: its holder types their own."),
     key("roles.NAME.record", Kind::Flag, "false", "true")
         .doc("true: sudo records what goes in and out of its commands."),
     key("roles.NAME.on_expiry", Kind::Word(OnExpiry::WORDS), "\"terminate\"", "\"leave\"")

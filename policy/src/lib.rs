@@ -5,6 +5,7 @@
 //! itself; the daemon asks, and so does `stint policy`, which needs no daemon.
 #![forbid(unsafe_code)]
 
+mod action;
 mod diagnostic;
 pub mod explain;
 mod hours;
@@ -22,6 +23,7 @@ pub mod simulate;
 mod sudo;
 pub mod text;
 
+pub use action::{BadAction, PolkitAction};
 pub use diagnostic::{Diagnostic, Severity};
 pub use hours::{BadHours, Hours};
 pub use load::{Accounts, Loaded, SourceFile, parse};

@@ -8,8 +8,8 @@ use std::str::FromStr;
 use stint_proto::{BadName, GroupName, Length, RoleName, ServiceName, Timestamp, Uid, UserName};
 
 use crate::{
-    Approvals, Backend, Gate, HostPattern, Hours, Notify, OnExpiry, Requests, SudoRule, TicketRule,
-    text,
+    Approvals, Backend, Gate, HostPattern, Hours, Notify, OnExpiry, PolkitAction, Requests,
+    SudoRule, TicketRule, text,
 };
 
 /// A line of a policy file.
@@ -92,7 +92,7 @@ pub struct Role {
     /// Every service that it opens: those named, and sudo's own if it has sudo rules.
     pub services: BTreeSet<ServiceName>,
     /// polkit actions that its holder may do.
-    pub polkit: Vec<String>,
+    pub polkit: Vec<PolkitAction>,
     /// Hosts on which it exists; every host if empty.
     pub hosts: Vec<HostPattern>,
     /// Who may ask for it.
@@ -117,7 +117,7 @@ pub struct Role {
     pub daily_budget: Option<Length>,
     /// How many may hold it at once.
     pub max_active: Option<u32>,
-    /// Whether sudo still asks for the password.
+    /// Whether sudo and polkit still ask for the password.
     pub password: bool,
     /// Whether sudo records what goes in and out.
     pub record: bool,

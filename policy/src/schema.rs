@@ -69,8 +69,7 @@ fn value(key: &Key) -> Value {
 fn doc(key: &Key) -> String {
     let default =
         if key.default.is_empty() { String::new() } else { format!(" Default: {}.", key.default) };
-    let later = if key.enforced { "" } else { " Not enforced yet." };
-    format!("{}{default}{later}", key.doc)
+    format!("{}{default}", key.doc)
 }
 
 #[cfg(test)]

@@ -268,6 +268,8 @@ pub struct Health {
     pub exempt: Vec<String>,
     /// Groups that roles of this host give.
     pub groups: Vec<GroupName>,
+    /// Roles of this host that need polkit.
+    pub polkit_roles: Vec<RoleName>,
     /// Where events go: `journal` or `syslog`.
     pub record: String,
     /// Events that could not be delivered there since the start.

@@ -47,7 +47,7 @@ impl Suite {
 
 /// What every host has installed, beside Debian's essential packages.
 const PACKAGES: &str = "acl,attr,dbus,faketime,libnss-systemd,libpam-modules,libpam-systemd,\
-netcat-openbsd,opendoas,openssh-client,openssh-server,passwd,polkitd,procps,python3,strace,sudo,\
+netcat-openbsd,opendoas,openssh-client,openssh-server,passwd,pkexec,polkitd,procps,python3,strace,sudo,\
 systemd,systemd-sysv,util-linux";
 
 /// Run once in a new image; `$1` is its root. The users' shell is dash, which leaves echo and

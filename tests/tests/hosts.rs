@@ -66,6 +66,8 @@ mod package;
 mod parley;
 #[path = "hosts/policy.rs"]
 mod policy;
+#[path = "hosts/polkit.rs"]
+mod polkit;
 #[path = "hosts/prompt.rs"]
 mod prompt;
 #[path = "hosts/record.rs"]

@@ -78,6 +78,7 @@ mod tests {
             policy_problem: None,
             exempt: Vec::new(),
             groups: Vec::new(),
+            polkit_roles: Vec::new(),
             record: "journal".into(),
             lost_events: 0,
             sessions: "systemd".into(),

@@ -5,6 +5,7 @@ mod daemon;
 mod files;
 mod gate;
 mod names;
+mod polkit;
 mod sudoers;
 
 use std::path::Path;
@@ -77,6 +78,7 @@ pub fn examine() -> Diagnosis {
         Ok(health) => {
             findings.extend(daemon::judge(&health, clock::wall(), clock::boot()));
             findings.extend(names::judge(&health, Path::new("/etc")));
+            findings.extend(polkit::judge(&health.polkit_roles, Path::new("/")));
         }
         Err(failure) => {
             let text = failure.message.trim_start_matches("stint: ").to_owned();

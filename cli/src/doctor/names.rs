@@ -69,6 +69,7 @@ mod tests {
             policy_problem: None,
             exempt: Vec::new(),
             groups: vec!["docker".parse().unwrap(), "adm".parse().unwrap()],
+            polkit_roles: Vec::new(),
             record: "journal".into(),
             lost_events: 0,
             sessions: "systemd".into(),

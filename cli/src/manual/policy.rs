@@ -18,8 +18,7 @@ pub fn page() -> String {
     page.example("stint policy check\nstint reload");
     page.text(
         "Users are written alice, groups %engineers. Durations are written \"90s\", \"30m\", \
-         \"1h30m\" or \"2d\". Keys that are not enforced yet are read and checked, and stint \
-         policy check says so; nothing acts on them.",
+         \"1h30m\" or \"2d\".",
     );
     page.heading("KEYS");
     for key in keys() {
@@ -51,9 +50,6 @@ fn meaning(key: &Key) -> String {
         text.push_str(&format!(" Default: {}.", key.default));
     }
     text.push_str(&format!(" Example: {}", key.example));
-    if !key.enforced {
-        text.push_str("\nThis is not enforced yet.");
-    }
     text
 }
 
@@ -94,9 +90,9 @@ hours            = "Mon-Fri 08:00-18:00 Europe/Berlin; Sat 09:00-12:00 Europe/Be
 cooldown         = "10m"                      # from the end of a grant to the next
 daily_budget     = "4h"                       # in 24 hours, for each user
 max_active       = 2                          # holders at once
-password         = true                       # false: sudo asks for none
+password         = true                       # false: sudo and polkit ask for none
 record           = true                       # sudo keeps what goes in and out
-on_expiry        = "terminate"                # or "leave"; these three: not yet
+on_expiry        = "terminate"                # or "leave": name them, end nothing
 warn_before      = ["5m", "1m"]               # before the end, to its sessions
 grace            = "10s"                      # between the polite signal and SIGKILL
 
@@ -108,7 +104,7 @@ approvals = 0
 [roles.restart-web]              # and it can be narrow
 sudo      = [{ commands = ["/usr/bin/systemctl restart nginx"] }]
 services  = ["su"]               # doors that it opens besides sudo
-polkit    = ["org.freedesktop.systemd1.manage-units"]   # not yet
+polkit    = ["org.freedesktop.systemd1.reload-daemon"]  # as polkit calls it
 hosts     = ["web-*"]            # it is there on these hosts only
 eligible  = ["bob"]
 approvers = ["%leads"]

@@ -20,7 +20,7 @@ mod module_socket;
 mod pace;
 mod question;
 
-pub use bus::serve_bus;
+pub use bus::{ask_bus, serve_bus};
 pub use interface::Interface;
 pub use module_socket::serve_module;
 

@@ -14,6 +14,7 @@ use crate::accounts;
 use crate::clock::Moment;
 use crate::domain::grant::Grant;
 use crate::domain::manner::manners;
+use crate::enforce::polkit_rule::PolkitEntry;
 use crate::record::Entry;
 use crate::store::{Eviction, Membership, StoreError, Write};
 
@@ -41,6 +42,10 @@ pub(super) enum About {
     TakingBack(UserName, GroupName),
     /// The sudo rule file.
     SudoRules,
+    /// The polkit rule file.
+    PolkitRules,
+    /// What polkit knows by rules that are gone.
+    PolkitMemory,
     /// The tickets of people whose grants have ended.
     Tickets,
     /// The state.
@@ -59,8 +64,10 @@ impl Failure {
         match &self.about {
             About::Giving(user, group) => *user == grant.user && role.groups.contains(group),
             About::SudoRules => !role.sudo.is_empty(),
+            About::PolkitRules => !role.polkit.is_empty(),
             About::Everything => true,
             About::TakingBack(..)
+            | About::PolkitMemory
             | About::Tickets
             | About::State
             | About::Start
@@ -73,11 +80,23 @@ impl Failure {
             About::Giving(user, group) => format!("give {user} {group}"),
             About::TakingBack(user, group) => format!("take {user} {group}"),
             About::SudoRules => "sudo rules".to_owned(),
+            About::PolkitRules => "polkit rules".to_owned(),
+            About::PolkitMemory => "polkit".to_owned(),
             About::Tickets => "tickets".to_owned(),
             About::State => "state".to_owned(),
             About::Start => "start".to_owned(),
             About::Eviction(which) => which.clone(),
             About::Everything => "everything".to_owned(),
+        }
+    }
+
+    /// As what it is recorded.
+    const fn event(&self) -> Event {
+        match self.about {
+            About::Giving(..) | About::TakingBack(..) => Event::GroupFailed,
+            About::SudoRules | About::Tickets | About::Everything => Event::SudoRuleFailed,
+            About::PolkitRules | About::PolkitMemory => Event::PolkitRuleFailed,
+            About::State | About::Start | About::Eviction(_) => Event::AuditGap,
         }
     }
 }
@@ -111,10 +130,10 @@ impl Engine {
         };
         desired.carried = self.carried_already(fresh).await;
         let mechanisms = Arc::clone(&self.mechanisms);
-        let store = self.store.clone();
+        let (store, ruled) = (self.store.clone(), Arc::clone(&self.ruled));
         let work = tokio::task::spawn_blocking(move || {
             let mechanisms = mechanisms.lock().unwrap_or_else(PoisonError::into_inner);
-            mechanisms.bring_about(&desired, &owned, &store)
+            mechanisms.bring_about(&desired, &owned, &store, &ruled)
         });
         let mut report = match work.await {
             Ok(report) => report,
@@ -154,6 +173,7 @@ impl Engine {
             evictions: _,
             unsaved,
             sudo_rules,
+            polkit_rules,
             mut failures,
         } = report;
         {
@@ -181,14 +201,19 @@ impl Engine {
         if let Some(text) = sudo_rules {
             self.record.note(Entry::new(now.wall, Event::SudoRuleWritten, text));
         }
-        let (unsaved, unbegun, unended) = {
+        if let Some(text) = polkit_rules {
+            self.record.note(Entry::new(now.wall, Event::PolkitRuleWritten, text));
+        }
+        let (unsaved, unbegun, unended, unforgotten) = {
             let state = self.state();
-            (!state.unsaved.is_empty(), state.unbegun.clone(), state.unended.clone())
+            let unforgotten = state.unforgotten.clone();
+            (!state.unsaved.is_empty(), state.unbegun.clone(), state.unended.clone(), unforgotten)
         };
         if unsaved {
             failures.push(Failure { about: About::State, text: unsaved_text() });
         }
         failures.extend(unbegun.map(|text| Failure { about: About::Start, text }));
+        failures.extend(unforgotten.map(|text| Failure { about: About::PolkitMemory, text }));
         let unended = unended.into_iter();
         failures.extend(unended.map(|(key, text)| Failure { about: About::Eviction(key), text }));
         self.raise(&failures, now);
@@ -224,12 +249,7 @@ impl Engine {
         let standing = failures.iter().map(|failure| (failure.key(), failure.text.clone()));
         let new = self.state().alarms.replace(standing.collect(), now);
         for failure in failures.iter().filter(|failure| new.contains(&failure.text)) {
-            let event = match failure.about {
-                About::Giving(..) | About::TakingBack(..) => Event::GroupFailed,
-                About::SudoRules | About::Tickets | About::Everything => Event::SudoRuleFailed,
-                About::State | About::Start | About::Eviction(_) => Event::AuditGap,
-            };
-            let mut entry = Entry::new(now.wall, event, failure.text.clone());
+            let mut entry = Entry::new(now.wall, failure.event(), failure.text.clone());
             if let About::Giving(user, group) | About::TakingBack(user, group) = &failure.about {
                 entry.user = Some(user.to_string());
                 entry.group = Some(group.clone());
@@ -321,7 +341,7 @@ impl Engine {
         let now = self.now();
         if self.state().alarms.add(failure.key(), failure.text.clone(), now) {
             eprintln!("stintd: {error}");
-            self.record.note(Entry::new(now.wall, Event::AuditGap, failure.text));
+            self.record.note(Entry::new(now.wall, failure.event(), failure.text));
         }
         self.rearm.notify_one();
     }
@@ -364,6 +384,17 @@ fn desired<'a>(policy: &Policy, host: &str, holding: impl Iterator<Item = &'a Gr
                 grant: grant.id.clone(),
                 expires_at: grant.deadline.wall,
                 role: role.clone(),
+            });
+        }
+        if !role.polkit.is_empty() {
+            desired.polkit.push(PolkitEntry {
+                uid: grant.uid,
+                user: grant.user.clone(),
+                grant: grant.id.clone(),
+                role: role.name.clone(),
+                expires_at: grant.deadline.wall,
+                password: role.password,
+                actions: role.polkit.clone(),
             });
         }
     }

@@ -3,9 +3,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use stint_policy::{Backend as Asked, Role};
 use stint_proto::{GrantId, GroupName, Timestamp, Uid, UserName};
+use tokio::sync::Notify;
 
 use super::enforcement::{About, Failure};
 use crate::domain::human::Process;
@@ -13,6 +15,7 @@ use crate::domain::manner::Manner;
 use crate::enforce::change::{Action, Change, Intend, Membership as Pair};
 use crate::enforce::group_files::Etc;
 use crate::enforce::groups::{GroupReport, Groups, choose};
+use crate::enforce::polkit_rule::{PolkitEntry, PolkitOutcome, PolkitRules};
 use crate::enforce::sudo_rule::{SudoEntry, SudoOutcome, SudoRuleError, SudoRules};
 use crate::enforce::tickets;
 use crate::enforce::userdb::Userdb;
@@ -26,6 +29,8 @@ pub(super) struct Desired {
     pub(super) memberships: BTreeSet<Pair>,
     /// Whose role has sudo rules.
     pub(super) sudo: Vec<SudoGrant>,
+    /// Whose role has polkit actions.
+    pub(super) polkit: Vec<PolkitEntry>,
     /// How memberships are given.
     pub(super) backend: Asked,
     /// Who had a group already that is to be given now.
@@ -61,6 +66,8 @@ pub(super) struct Report {
     pub(super) removed: Vec<Membership>,
     /// What became of the sudo rule file, if it was changed.
     pub(super) sudo_rules: Option<String>,
+    /// What became of the polkit rule file, if it was changed.
+    pub(super) polkit_rules: Option<String>,
     /// What could not be done.
     pub(super) failures: Vec<Failure>,
 }
@@ -79,6 +86,7 @@ pub struct Mechanisms {
     files: Groups,
     userdb: Groups,
     sudo: SudoRules,
+    polkit: Arc<PolkitRules>,
     nsswitch: PathBuf,
 }
 
@@ -90,20 +98,25 @@ impl Mechanisms {
             files: Groups::Files(Etc::of_host()),
             userdb: Groups::Userdb(Userdb::of_host()),
             sudo: SudoRules::of_host(),
+            polkit: Arc::new(PolkitRules::of_host()),
             nsswitch: "/etc/nsswitch.conf".into(),
         }
     }
 
     /// Brings the host to what is desired. What stint owns is made durable before it takes effect.
+    /// `ruled` is told when the rules have been seen to, which nobody's locks hold up.
     pub(super) fn bring_about(
         &self,
         desired: &Desired,
         owned: &BTreeSet<Membership>,
         store: &Store,
+        ruled: &Notify,
     ) -> Report {
         let mut report = Report::default();
-        // The sudo rules first: they wait for nobody's lock.
+        // The rules first: they wait for nobody's lock.
         self.bring_sudo(desired, &mut report);
+        self.bring_polkit(desired, &mut report);
+        ruled.notify_one();
         self.bring_groups(desired, owned, store, &mut report);
         report
     }
@@ -175,6 +188,28 @@ impl Mechanisms {
                 report.failures.push(Failure { about: About::SudoRules, text: error.to_string() })
             }
         }
+    }
+
+    fn bring_polkit(&self, desired: &Desired, report: &mut Report) {
+        match self.polkit.bring_about(&desired.polkit) {
+            Ok(PolkitOutcome::Unchanged) => {}
+            Ok(PolkitOutcome::Written) => {
+                let count = counted(desired.polkit.len(), "grant");
+                report.polkit_rules = Some(format!("the polkit rules of {count} are in force"));
+            }
+            Ok(PolkitOutcome::Removed) => {
+                let text = "no grant has polkit actions; the file is gone";
+                report.polkit_rules = Some(text.to_owned());
+            }
+            Err(error) => {
+                report.failures.push(Failure { about: About::PolkitRules, text: error.to_string() })
+            }
+        }
+    }
+
+    /// The polkit rule file, for whoever has polkit forget what it knew by rules that are gone.
+    pub(super) fn polkit(&self) -> Arc<PolkitRules> {
+        Arc::clone(&self.polkit)
     }
 
     /// Clears what sudo, sudo-rs and doas remember of these people.

@@ -14,6 +14,7 @@ mod enforcement;
 mod evictions;
 mod facts;
 mod follow;
+mod forget;
 mod fulfil;
 mod give;
 mod ground;
@@ -51,6 +52,7 @@ use crate::domain::grant::Grant;
 use crate::domain::index::Index;
 use crate::domain::passed::Passed;
 use crate::domain::pending::Pending;
+use crate::enforce::polkit_rule::PolkitRules;
 use crate::notices::{Hooks, Notices, Waiting};
 use crate::record::{Entry, Record};
 use crate::sessions::Tree;
@@ -112,6 +114,8 @@ struct State {
     unbegun: Option<String>,
     /// What should have ended with its grant and has not yet, and why; tried again.
     unended: BTreeMap<String, String>,
+    /// Why polkit has not forgotten yet what it knew by rules that are gone; tried again.
+    unforgotten: Option<String>,
     /// Which sessions were told that their end is near.
     warned: BTreeMap<GrantId, warnings::Warned>,
 }
@@ -141,6 +145,9 @@ pub struct Engine {
     evictions: mpsc::UnboundedSender<evictions::Owed>,
     /// What waits to be evicted, until somebody serves it.
     owed: Mutex<Option<mpsc::UnboundedReceiver<evictions::Owed>>>,
+    polkit: Arc<PolkitRules>,
+    /// The rules have been seen to: polkit may know something by one that is gone.
+    ruled: Arc<Notify>,
     changes: tokio::sync::Mutex<()>,
     /// Held over a whole reload of the policy; taken before `changes`.
     reloads: tokio::sync::Mutex<()>,

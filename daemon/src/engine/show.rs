@@ -202,6 +202,8 @@ impl Engine {
         let active = state.index.iter().filter(|grant| grant.holds(now)).count();
         let groups: std::collections::BTreeSet<_> =
             state.policy.roles_here(&self.host).flat_map(|role| role.groups.clone()).collect();
+        let with_polkit =
+            state.policy.roles_here(&self.host).filter(|role| !role.polkit.is_empty());
         Health {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             wall: now.wall,
@@ -214,6 +216,7 @@ impl Engine {
             policy_problem: state.policy_problem.clone(),
             exempt: state.policy.gate.exempt.iter().map(ToString::to_string).collect(),
             groups: groups.into_iter().collect(),
+            polkit_roles: with_polkit.map(|role| role.name.clone()).collect(),
             record: kind.as_str().to_owned(),
             lost_events,
             sessions: self.keeps_sessions().to_owned(),

@@ -137,6 +137,7 @@ impl Engine {
         }
         let mut pending = Pending::default();
         requests.into_iter().for_each(|request| pending.put(request));
+        let polkit = mechanisms.polkit();
         let (notices, told) = Notices::new();
         let (evict, owed) = mpsc::unbounded_channel();
         let engine = Arc::new(Self {
@@ -156,6 +157,8 @@ impl Engine {
             bus: OnceLock::new(),
             evictions: evict,
             owed: Mutex::new(Some(owed)),
+            polkit,
+            ruled: Arc::default(),
             changes: tokio::sync::Mutex::new(()),
             reloads: tokio::sync::Mutex::new(()),
             state: Mutex::new(State {
@@ -172,6 +175,7 @@ impl Engine {
                 unsaved,
                 unbegun: None,
                 unended: BTreeMap::new(),
+                unforgotten: None,
                 warned: BTreeMap::new(),
             }),
             rearm: Notify::new(),
@@ -203,6 +207,10 @@ impl Engine {
         let mut failures: Vec<String> =
             self.enforce().await.into_iter().map(|failure| failure.text).collect();
         drop(changing);
+        // Where there is no bus, polkit neither asks nor hears an answer.
+        if self.bus().is_some() {
+            failures.extend(self.forget_now().await.err());
+        }
         failures.extend(self.evict_now().await.err().unwrap_or_default());
         if failures.is_empty() {
             return Ok(ended.len());

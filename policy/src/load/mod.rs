@@ -40,8 +40,7 @@ pub trait Accounts {
 pub struct Loaded {
     /// The policy.
     pub policy: Policy,
-    /// What is odd about it, and what it says that is not enforced yet: warnings and notes, in
-    /// the order of the files.
+    /// What is odd about it, in the order of the files.
     pub warnings: Vec<Diagnostic>,
 }
 

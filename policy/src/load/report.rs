@@ -1,6 +1,5 @@
 //! Collects what is found, in whatever order, and hands it out in the order of the files.
 
-use std::collections::BTreeSet;
 use std::fmt::Display;
 use std::str::FromStr;
 
@@ -8,7 +7,6 @@ use stint_proto::{BadLength, BadName, Length};
 
 use super::source::Source;
 use super::table::Node;
-use crate::language::Key;
 use crate::text::quoted;
 use crate::{Diagnostic, Severity};
 
@@ -16,7 +14,6 @@ use crate::{Diagnostic, Severity};
 #[derive(Default)]
 pub(super) struct Report {
     found: Vec<(usize, Diagnostic)>,
-    noted: BTreeSet<&'static str>,
 }
 
 impl Report {
@@ -30,13 +27,6 @@ impl Report {
 
     pub(super) fn warning(&mut self, node: &Node<'_>, message: &str, hint: &str) {
         self.add(Severity::Warning, node, message, hint);
-    }
-
-    /// Says once a load that a key is read and checked, and no more.
-    pub(super) fn not_enforced(&mut self, node: &Node<'_>, key: &'static Key) {
-        if self.noted.insert(key.path) {
-            self.add(Severity::Note, node, "checked, but not enforced yet", "");
-        }
     }
 
     /// On a line that TOML complained of, only TOML has a say.

@@ -7,12 +7,9 @@ use stint_proto::{GroupName, Length, RoleName, SUDO_SERVICES, ServiceName, TEXT_
 use super::table::{Node, Table};
 use super::{Load, position, sudo};
 use crate::language::keys_of;
-use crate::text::quoted;
-use crate::{HostPattern, OnExpiry, ReasonRule, Role, SudoRule, TicketRule};
+use crate::{HostPattern, OnExpiry, PolkitAction, ReasonRule, Role, SudoRule, TicketRule};
 
 const HOUR: u64 = 3_600;
-/// The most characters of a polkit action.
-const ACTION_LIMIT: usize = 255;
 
 /// Reads the role; what could not be read has been reported, and has its default.
 pub(super) fn read(load: &mut Load<'_>, table: &Table<'_>, name: RoleName, at: &Node<'_>) -> Role {
@@ -23,7 +20,7 @@ pub(super) fn read(load: &mut Load<'_>, table: &Table<'_>, name: RoleName, at: &
         sudo: Vec::new(),
         groups: Vec::new(),
         services: BTreeSet::new(),
-        polkit: polkit(load, table),
+        polkit: Vec::new(),
         hosts,
         eligible: Vec::new(),
         approvers: Vec::new(),
@@ -49,6 +46,7 @@ pub(super) fn read(load: &mut Load<'_>, table: &Table<'_>, name: RoleName, at: &
     role.sudo = sudo::read(load, table, here);
     role.groups = groups(load, table, here);
     role.services = services(load, table, &role.sudo);
+    role.polkit = polkit(load, table, here);
     let eligible = table.texts(&mut load.report, "eligible").unwrap_or_default();
     role.eligible = load.principals(eligible, here);
     let approvers = table.texts(&mut load.report, "approvers").unwrap_or_default();
@@ -98,18 +96,18 @@ fn hosts(load: &mut Load<'_>, table: &Table<'_>) -> Vec<HostPattern> {
     nodes.iter().filter_map(|node| load.report.parsed(node, |_| hint)).collect()
 }
 
-fn polkit(load: &mut Load<'_>, table: &Table<'_>) -> Vec<String> {
+fn polkit(load: &mut Load<'_>, table: &Table<'_>, here: bool) -> Vec<PolkitAction> {
     let nodes = table.texts(&mut load.report, "polkit").unwrap_or_default();
-    let fine = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
-    let mut actions = Vec::new();
+    let hint = "such as \"org.freedesktop.systemd1.manage-units\"";
+    let mut actions: Vec<PolkitAction> = Vec::new();
     for node in nodes {
-        let text = node.text().unwrap_or_default();
-        if text.is_empty() || text.len() > ACTION_LIMIT || !text.chars().all(fine) {
-            let message = format!("{} is no polkit action", quoted(text));
-            let hint = "such as \"org.freedesktop.systemd1.manage-units\"";
-            load.report.error(&node, &message, hint);
-        } else {
-            actions.push(text.to_owned());
+        let Some(action) = load.report.parsed::<PolkitAction, _>(&node, |_| hint) else { continue };
+        if here && action.is_as_good_as_root() {
+            let message = format!("whoever may do {action} is as good as root");
+            load.report.warning(&node, &message, "polkit does not know the command; sudo rules do");
+        }
+        if !actions.contains(&action) {
+            actions.push(action);
         }
     }
     actions

@@ -168,7 +168,7 @@ impl<'a> Table<'a> {
     /// there was something.
     fn get(&self, report: &mut Report, name: &str) -> Option<(Node<'a>, &'a DeValue<'a>)> {
         let key = keys_of(self.path).find(|key| key.name() == name)?;
-        let Some((written, value)) = self.values.get_key_value(name) else {
+        let Some(value) = self.values.get(name) else {
             if key.required && self.source.is_whole() {
                 let mut node = self.node();
                 node.key = self.name_of(name);
@@ -182,11 +182,6 @@ impl<'a> Table<'a> {
             span: value.span(),
             content: Content::Value(value.get_ref()),
         };
-        let parent_enforced =
-            keys_of("roles.NAME").all(|parent| parent.path != self.path || parent.enforced);
-        if !key.enforced && parent_enforced {
-            report.not_enforced(&self.key_node(written, value), key);
-        }
         let fits = matches!(
             (key.kind, value.get_ref()),
             (Kind::Table, DeValue::Table(_))
