@@ -62,6 +62,7 @@ pub fn role(role: &RoleSummary) -> Value {
         "description": role.description,
         "services": role.services,
         "groups": role.groups,
+        "polkit": role.polkit,
         "sudo": role.sudo,
         "max_duration_seconds": role.max_duration.seconds(),
         "default_duration_seconds": role.default_duration.seconds(),

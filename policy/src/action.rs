@@ -40,6 +40,12 @@ impl PolkitAction {
         &self.0
     }
 
+    /// Whether who may do it can have systemd start a unit of their own.
+    #[must_use]
+    pub fn starts_units(&self) -> bool {
+        self.as_str() == "org.freedesktop.systemd1.manage-units"
+    }
+
     /// Whether who may do it can become root by it, as far as is known.
     #[must_use]
     pub fn is_as_good_as_root(&self) -> bool {

@@ -27,7 +27,7 @@ fn the_policy_as_shipped_is_clean_and_makes_nobody_eligible() {
         .collect();
     let loaded = parse(&[file("policy.toml", &used.join("\n"))], "web-1", Some(&Host)).unwrap();
     assert_eq!(loaded.warnings, [], "the commented examples");
-    assert_eq!(loaded.policy.roles.len(), 4);
+    assert_eq!(loaded.policy.roles.len(), 5);
     assert_eq!(loaded.policy.grants.len(), 1);
 }
 

@@ -178,6 +178,8 @@ pub struct RoleSummary {
     pub services: Vec<ServiceName>,
     /// The groups that it gives.
     pub groups: Vec<GroupName>,
+    /// The polkit actions that it allows.
+    pub polkit: Vec<String>,
     /// The sudo rules that it gives, as sudoers would write them, without a user.
     pub sudo: Vec<String>,
     /// The longest grant.

@@ -88,4 +88,6 @@ pub struct Grant {
     pub services: Vec<ServiceName>,
     /// The groups that it gives.
     pub groups: Vec<GroupName>,
+    /// The polkit actions that it allows.
+    pub polkit: Vec<String>,
 }

@@ -33,12 +33,14 @@ impl Here {
     }
 }
 
-/// `sudo, group docker`.
-pub fn opens(services: &[ServiceName], groups: &[GroupName]) -> String {
+/// `sudo, group docker, polkit org.freedesktop.login1.reboot`.
+pub fn opens(services: &[ServiceName], groups: &[GroupName], polkit: &[String]) -> String {
     let sudo = services.iter().any(|name| name.as_str() == "sudo");
     let doors = services.iter().filter(|name| !(sudo && name.as_str() == "sudo-i"));
     let doors = doors.map(ToString::to_string);
-    doors.chain(groups.iter().map(|name| format!("group {name}"))).collect::<Vec<_>>().join(", ")
+    let groups = groups.iter().map(|name| format!("group {name}"));
+    let actions = polkit.iter().map(|action| format!("polkit {}", harmless(action)));
+    doors.chain(groups).chain(actions).collect::<Vec<_>>().join(", ")
 }
 
 /// What is left of it, or when it starts.
@@ -70,7 +72,7 @@ pub fn held(grants: &[Grant], here: &Here) -> String {
         .map(|grant| {
             vec![
                 grant.role.to_string(),
-                opens(&grant.services, &grant.groups),
+                opens(&grant.services, &grant.groups, &grant.polkit),
                 left(grant, here),
                 here.clock(grant.expires_at),
                 given_by(grant),
@@ -114,7 +116,7 @@ pub fn roles(roles: &[RoleSummary]) -> String {
         .map(|role| {
             vec![
                 role.name.to_string(),
-                opens(&role.services, &role.groups),
+                opens(&role.services, &role.groups, &role.polkit),
                 role.default_duration.to_string(),
                 role.max_duration.to_string(),
                 approvals(role),
@@ -153,7 +155,7 @@ pub fn granted(grant: &Grant, here: &Here) -> String {
 
 /// The use of a break-glass role, whole, for whoever reviews it.
 pub fn in_full(grant: &Grant, here: &Here) -> String {
-    let opens = opens(&grant.services, &grant.groups);
+    let opens = opens(&grant.services, &grant.groups, &grant.polkit);
     let how = grant.end_reason.map_or_else(String::new, |how| format!("; {how}"));
     let until = here.clock(grant.ended_at.unwrap_or(grant.expires_at));
     let reason = if grant.reason.is_empty() { "none given" } else { &grant.reason };
@@ -207,6 +209,7 @@ pub mod tests {
             reviewed_by: None,
             services: vec!["sudo".parse().unwrap(), "sudo-i".parse().unwrap()],
             groups: Vec::new(),
+            polkit: Vec::new(),
         }
     }
 
@@ -218,6 +221,7 @@ pub mod tests {
             description: String::new(),
             services: Vec::new(),
             groups: Vec::new(),
+            polkit: Vec::new(),
             sudo: Vec::new(),
             max_duration: hour,
             default_duration: hour,

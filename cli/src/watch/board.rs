@@ -192,7 +192,7 @@ fn grant_row(grant: &Grant, here: &Here) -> Vec<String> {
     vec![
         grant.user.to_string(),
         grant.role.to_string(),
-        opens(&grant.services, &grant.groups),
+        opens(&grant.services, &grant.groups, &grant.polkit),
         left(grant, here),
         bar(grant, here),
         here.clock(grant.expires_at),

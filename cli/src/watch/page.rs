@@ -117,7 +117,7 @@ fn of_grant(grant: &Grant, here: &Here, room: usize) -> Vec<String> {
     let mut say = |label: &str, value: &str| fact(label, value, room, &mut lines);
     say("who", &format!("{} (uid {})", grant.user, grant.uid));
     say("role", grant.role.as_str());
-    say("opens", &opens(&grant.services, &grant.groups));
+    say("opens", &opens(&grant.services, &grant.groups, &grant.polkit));
     say("from", &here.clock(grant.starts_at));
     say("ends", &here.clock(grant.expires_at));
     say("left", &left(grant, here));

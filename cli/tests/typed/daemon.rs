@@ -165,6 +165,7 @@ pub fn grant() -> Grant {
         reviewed_by: None,
         services: vec!["sudo".parse().unwrap()],
         groups: Vec::new(),
+        polkit: Vec::new(),
     }
 }
 

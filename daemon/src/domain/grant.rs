@@ -182,6 +182,7 @@ impl Grant {
         let services: Vec<ServiceName> =
             role.map(|role| role.services.iter().cloned().collect()).unwrap_or_default();
         let groups: Vec<GroupName> = role.map(|role| role.groups.clone()).unwrap_or_default();
+        let actions = role.into_iter().flat_map(|role| &role.polkit);
         Shown {
             id: self.id.clone(),
             user: self.user.clone(),
@@ -201,6 +202,7 @@ impl Grant {
             reviewed_by: self.review.as_ref().map(|review| review.by.clone()),
             services,
             groups,
+            polkit: actions.map(ToString::to_string).collect(),
         }
     }
 }

@@ -108,7 +108,9 @@ impl Engine {
         let (left, done): (Vec<_>, Vec<_>) =
             batch.into_iter().zip(meets).partition(|(eviction, meets)| {
                 let is_open = match &eviction.of {
-                    EvictionOf::Sessions { grant, .. } => open.contains(grant),
+                    EvictionOf::Sessions { grant, role, .. } => {
+                        open.contains(grant) || self.starts_units(role)
+                    }
                     EvictionOf::Group { .. } => false,
                 };
                 *meets || is_open
@@ -173,7 +175,7 @@ impl Engine {
 
     async fn try_to_evict(&self, eviction: &Eviction) -> Result<(), String> {
         let whom = match &eviction.of {
-            EvictionOf::Sessions { grant, .. } => {
+            EvictionOf::Sessions { grant, role, uid } => {
                 let engine_tree = self.tree.clone();
                 let looked_for = grant.clone();
                 let found = tokio::task::spawn_blocking(move || {
@@ -181,7 +183,10 @@ impl Engine {
                 });
                 let found = found.await.map_err(io::Error::other).and_then(|found| found);
                 let found = found.map_err(|error| unknown(eviction, &error))?;
-                self.sessions_of(&looked_for, found)
+                let mut whom = self.sessions_of(&looked_for, found);
+                let started = self.started_under(grant, role, *uid, eviction).await;
+                whom.extend(started.map_err(|error| unknown(eviction, &error))?);
+                whom
             }
             EvictionOf::Group { group } => self.carriers(&eviction.user, group).await?,
         };

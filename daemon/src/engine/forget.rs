@@ -70,7 +70,7 @@ impl Engine {
     }
 
     /// The connection to the system bus, as soon as there is one.
-    async fn bus_within(&self, limit: Duration) -> Option<Connection> {
+    pub(super) async fn bus_within(&self, limit: Duration) -> Option<Connection> {
         let mut bus = self.bus.get()?.clone();
         let there = tokio::time::timeout(limit, bus.wait_for(Option::is_some)).await;
         there.ok()?.ok()?.clone()

@@ -9,6 +9,7 @@ mod alarms;
 mod check;
 mod decide;
 mod door;
+mod elevated;
 mod end;
 mod enforcement;
 mod evictions;

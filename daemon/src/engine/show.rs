@@ -132,6 +132,7 @@ impl Engine {
                 description: role.description.clone(),
                 services: role.services.iter().cloned().collect(),
                 groups: role.groups.clone(),
+                polkit: role.polkit.iter().map(ToString::to_string).collect(),
                 sudo: role.sudo_lines(),
                 max_duration: role.max_duration,
                 default_duration: role.default_duration,

@@ -89,6 +89,7 @@ mod tests {
             reviewed_by: None,
             services: Vec::new(),
             groups: Vec::new(),
+            polkit: Vec::new(),
         }
     }
 

@@ -6,8 +6,10 @@ mod cgroup;
 mod evict;
 mod names;
 mod place;
+mod units;
 
 pub use cgroup::Tree;
 pub use evict::{Ended, Stubborn, Whom, end};
 pub use names::{names, processes};
 pub use place::{Guest, Place, place};
+pub use units::{Started, called_by, started};
