@@ -22,6 +22,7 @@ const AS_GOOD_AS_ROOT: &[&str] = &[
     "org.freedesktop.policykit.exec",
     "org.freedesktop.systemd1.manage-unit-files",
     "org.freedesktop.systemd1.manage-units",
+    "org.freedesktop.systemd1.set-environment",
     "org.libvirt.unix.manage",
 ];
 

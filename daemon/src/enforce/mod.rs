@@ -21,3 +21,4 @@ mod sudo_text;
 pub mod tickets;
 pub mod userdb;
 mod wait;
+mod whole_file;

@@ -9,15 +9,14 @@
 use std::fmt;
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use nix::unistd::geteuid;
 use stint_hostfiles::{Look, Staged, open_dir, open_regular, read_all, remove};
 
 pub use super::polkit_text::PolkitEntry;
 use super::polkit_text::{read, render};
+use super::whole_file::says;
 
 /// The first rule of all that says anything decides, in the order of names: before what packages
 /// bring, as a rule, and after 00- to 39-, where an administrator can have the first word.
@@ -111,7 +110,7 @@ impl PolkitRules {
             Err(_) if text.is_none() => return Ok(PolkitOutcome::Unchanged),
             Err(_) => return Err(PolkitRuleError::NoPolkit { dir: self.dir.clone() }),
         };
-        if text.as_deref().is_some_and(|text| says(&folder, text)) {
+        if text.as_deref().is_some_and(|text| says(&folder, NAME, MODE, text)) {
             return Ok(PolkitOutcome::Unchanged);
         }
         if may_be_asking(&folder, entries) {
@@ -193,21 +192,12 @@ fn may_be_asking(folder: &File, entries: &[PolkitEntry]) -> bool {
     old.is_none_or(|old| old.iter().any(|old| old.password && !goes_on(old)))
 }
 
-/// Whether the file is in place, says this, and is one that polkit can read and others not write.
-fn says(folder: &File, text: &str) -> bool {
-    open_regular(folder, NAME).is_ok_and(|(file, metadata)| {
-        metadata.mode() & 0o7777 == MODE
-            && metadata.uid() == geteuid().as_raw()
-            && read_all(&file).is_ok_and(|bytes| bytes == text.as_bytes())
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::polkit_text::tests::entry;
     use super::*;
     use std::fs;
-    use std::os::unix::fs::symlink;
+    use std::os::unix::fs::{MetadataExt, symlink};
 
     struct Place {
         dir: tempfile::TempDir,

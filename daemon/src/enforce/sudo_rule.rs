@@ -5,17 +5,16 @@
 use std::fmt;
 use std::fs::{DirBuilder, File};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-
-use nix::unistd::geteuid;
 
 use super::run::{RunError, run};
 use super::sudo_probe::SudoProbe;
 pub use super::sudo_text::SudoEntry;
 use super::sudo_text::render;
-use stint_hostfiles::{Look, Staged, open_dir, open_regular, read_all, remove};
+use super::whole_file::says;
+use stint_hostfiles::{Look, Staged, open_dir, remove};
 
 const NAME: &str = "stint";
 /// sudo and sudo-rs skip files with a dot in their name.
@@ -102,7 +101,7 @@ impl SudoRules {
         let text = render(entries, probe.understands_notafter());
         let Some(text) = text else { return self.remove() };
         let folder = self.folder()?;
-        if says(&folder, &text) {
+        if says(&folder, NAME, MODE, &text) {
             return Ok(SudoOutcome::Unchanged);
         }
         self.staged(&folder, &text, &probe)?.commit(NAME).map_err(self.file_error(NAME))?;
@@ -177,20 +176,12 @@ impl SudoRules {
     }
 }
 
-/// Whether the file is in place, says this, and is one that sudo would read.
-fn says(folder: &File, text: &str) -> bool {
-    open_regular(folder, NAME).is_ok_and(|(file, metadata)| {
-        metadata.mode() & 0o7777 == MODE
-            && metadata.uid() == geteuid().as_raw()
-            && read_all(&file).is_ok_and(|bytes| bytes == text.as_bytes())
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::sudo_text::tests::Given;
     use super::*;
     use std::fs;
+    use std::os::unix::fs::MetadataExt;
 
     use stint_policy::RunAs;
 
