@@ -76,6 +76,8 @@ mod record;
 mod requests;
 #[path = "hosts/run.rs"]
 mod run;
+#[path = "hosts/run0.rs"]
+mod run0;
 #[path = "hosts/sessions.rs"]
 mod sessions;
 #[path = "hosts/state.rs"]
