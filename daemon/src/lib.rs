@@ -12,6 +12,7 @@ pub mod notices;
 pub mod polkit;
 pub mod process;
 pub mod record;
+pub mod residue;
 pub mod sessions;
 mod signals;
 pub mod store;

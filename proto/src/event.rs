@@ -120,6 +120,8 @@ events! {
     PolkitRuleWritten = 37, "polkit_rule.written";
     /// The polkit rule file could not be replaced yet, or polkit was not made to forget.
     PolkitRuleFailed = 38, "polkit_rule.failed";
+    /// What came or changed on the host while a grant was held.
+    GrantResidue = 39, "grant.residue";
 }
 
 impl Event {

@@ -3,7 +3,7 @@
 use zbus::{DeserializeDict, SerializeDict, Type};
 
 use crate::{
-    GrantId, GroupName, RequestId, RoleName, ServiceName, Timestamp, Uid, UserName, words,
+    GrantId, GroupName, RequestId, Residue, RoleName, ServiceName, Timestamp, Uid, UserName, words,
 };
 
 words! { wire;
@@ -90,4 +90,7 @@ pub struct Grant {
     pub groups: Vec<GroupName>,
     /// The polkit actions that it allows.
     pub polkit: Vec<String>,
+    /// What it left, once that was looked at; told to those alone who may read the record, or are
+    /// to review it.
+    pub residue: Option<Residue>,
 }

@@ -4,7 +4,7 @@
 
 use serde_json::{Value, json};
 
-use crate::{Grant, Request, Timestamp};
+use crate::{Finding, Grant, Request, Residue, Timestamp};
 
 /// What becomes of a text that people typed, or that others made of it.
 pub type Typed<'a> = &'a dyn Fn(&str) -> String;
@@ -37,6 +37,29 @@ pub fn grant(grant: &Grant, typed: Typed<'_>) -> Value {
         "reviewed_by": grant.reviewed_by.as_deref().map(typed),
         "services": grant.services,
         "groups": grant.groups,
+        "residue": grant.residue.as_ref().map(|residue| self::residue(residue, typed)),
+    })
+}
+
+/// What a grant left; file names are others' words.
+fn residue(residue: &Residue, typed: Typed<'_>) -> Value {
+    let finding = |found: &Finding| {
+        json!({
+            "kind": found.kind,
+            "path": typed(&found.path),
+            "entry": (!found.entry.is_empty()).then(|| typed(&found.entry)),
+            "change": found.change,
+        })
+    };
+    json!({
+        "since": time(residue.since),
+        "late": residue.late,
+        "until": time(residue.until),
+        "files": residue.files,
+        "micros": residue.micros,
+        "count": residue.count,
+        "found": residue.found.iter().map(finding).collect::<Vec<_>>(),
+        "unseen": residue.unseen.iter().map(|line| typed(line)).collect::<Vec<_>>(),
     })
 }
 

@@ -15,6 +15,7 @@ pub mod json;
 mod length;
 mod names;
 mod request;
+mod residue;
 pub mod text;
 mod time;
 mod words;
@@ -33,4 +34,5 @@ pub use request::{
     ApproveOrder, DenyOrder, DoorRequest, DropOrder, ExtendOrder, Offer, PastRequest, Request,
     RequestOrder, RequestState, ReviewOrder,
 };
+pub use residue::{Finding, Residue, ResidueChange, ResidueKind};
 pub use time::Timestamp;

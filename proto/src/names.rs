@@ -18,6 +18,8 @@ pub const STATE_DIR: &str = "/var/lib/stint";
 pub const RUNTIME_DIR: &str = "/run/stint";
 /// The sudo rule file, replaced whole or not at all.
 pub const SUDO_RULE_FILE: &str = "/etc/sudoers.d/stint";
+/// The polkit rules of the grants that are active.
+pub const POLKIT_RULE_FILE: &str = "/etc/polkit-1/rules.d/40-stint.rules";
 /// The module's file name, as PAM files name it.
 pub const MODULE_FILE: &str = "pam_stint.so";
 /// The services that a role with sudo rules opens.

@@ -74,6 +74,8 @@ mod prompt;
 mod record;
 #[path = "hosts/requests.rs"]
 mod requests;
+#[path = "hosts/residue.rs"]
+mod residue;
 #[path = "hosts/run.rs"]
 mod run;
 #[path = "hosts/run0.rs"]

@@ -4,6 +4,7 @@ use jiff::tz::TimeZone;
 use stint_policy::text::harmless;
 use stint_proto::{Grant, GrantState, GroupName, Origin, RoleSummary, ServiceName, Timestamp};
 
+use super::residue::in_a_line;
 use super::table::table;
 use super::times::{clock, length};
 
@@ -169,6 +170,8 @@ pub fn in_full(grant: &Grant, here: &Here) -> String {
         ("reason", reason.to_owned()),
     ];
     facts.extend(grant.ticket.clone().map(|ticket| ("ticket", ticket)));
+    // What names files is long, and comes last.
+    facts.extend(grant.residue.as_ref().map(|left| ("meanwhile", in_a_line(left))));
     let verb = if grant.state == GrantState::Ended { "used" } else { "uses" };
     let heading = format!("{}: {} {verb} {}", grant.id, grant.user, grant.role);
     super::table::facts(&heading, &facts)
@@ -210,6 +213,7 @@ pub mod tests {
             services: vec!["sudo".parse().unwrap(), "sudo-i".parse().unwrap()],
             groups: Vec::new(),
             polkit: Vec::new(),
+            residue: None,
         }
     }
 

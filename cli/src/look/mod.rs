@@ -3,6 +3,7 @@
 pub mod grants;
 pub mod replayed;
 pub mod requests;
+pub mod residue;
 pub mod table;
 pub mod times;
 

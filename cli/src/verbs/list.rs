@@ -5,6 +5,7 @@ use stint_proto::{ExitStatus, Grant, ListFilter};
 use crate::args::ListArgs;
 use crate::failure::Outcome;
 use crate::look::grants::{Here, list};
+use crate::look::residue::changes;
 use crate::{bus, json, out};
 
 /// Shows grants.
@@ -21,6 +22,9 @@ pub fn run(args: ListArgs) -> Outcome {
         out::print(&format!("No grants.{scope}"));
     } else {
         out::print(&list(&grants, &Here::system()));
+        if let Some(text) = changes(&grants) {
+            out::print(&format!("\n{text}"));
+        }
     }
     Ok(ExitStatus::Done)
 }

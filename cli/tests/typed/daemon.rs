@@ -166,6 +166,7 @@ pub fn grant() -> Grant {
         services: vec!["sudo".parse().unwrap()],
         groups: Vec::new(),
         polkit: Vec::new(),
+        residue: None,
     }
 }
 

@@ -203,6 +203,7 @@ impl Grant {
             services,
             groups,
             polkit: actions.map(ToString::to_string).collect(),
+            residue: None,
         }
     }
 }

@@ -12,6 +12,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use nix::sys::stat::{FileStat, lstat};
 use stint_hostfiles::{Look, Staged, open_dir, open_regular, read_all, remove};
 
 pub use super::polkit_text::PolkitEntry;
@@ -125,6 +126,12 @@ impl PolkitRules {
             .commit(NAME)
             .map_err(self.file_error(NAME))?;
         Ok(PolkitOutcome::Written)
+    }
+
+    /// The file in its place, if there is one.
+    #[must_use]
+    pub fn in_place(&self) -> Option<FileStat> {
+        lstat(&self.dir.join(NAME)).ok()
     }
 
     /// Whether polkit may still know something by rules that are gone: as of how many notes.

@@ -9,6 +9,8 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use nix::sys::stat::{FileStat, lstat};
+
 use super::run::{RunError, run};
 use super::sudo_probe::SudoProbe;
 pub use super::sudo_text::SudoEntry;
@@ -106,6 +108,12 @@ impl SudoRules {
         }
         self.staged(&folder, &text, &probe)?.commit(NAME).map_err(self.file_error(NAME))?;
         Ok(SudoOutcome::Written)
+    }
+
+    /// The file in its place, if there is one.
+    #[must_use]
+    pub fn in_place(&self) -> Option<FileStat> {
+        lstat(&self.dir.join(NAME)).ok()
     }
 
     /// Whether [`Self::bring_about`] could write these rules; writes none.

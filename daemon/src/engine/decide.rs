@@ -41,6 +41,7 @@ impl Engine {
         let asked = self.pending_request(&order.id, seen).await?;
         let requester = self.stands_as(asked.user.clone(), asked.uid).await?;
         self.may_hold(&requester, &asked.role).await?;
+        self.look_ahead().await;
         let changing = self.changes.lock().await;
         self.save_what_waits().await?;
         let policy = self.policy();

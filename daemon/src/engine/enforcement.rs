@@ -132,7 +132,7 @@ impl Engine {
         let mechanisms = Arc::clone(&self.mechanisms);
         let (store, ruled) = (self.store.clone(), Arc::clone(&self.ruled));
         let work = tokio::task::spawn_blocking(move || {
-            let mechanisms = mechanisms.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut mechanisms = mechanisms.lock().unwrap_or_else(PoisonError::into_inner);
             mechanisms.bring_about(&desired, &owned, &store, &ruled)
         });
         let mut report = match work.await {

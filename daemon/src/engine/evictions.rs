@@ -150,6 +150,7 @@ impl Engine {
             let Err(text) = self.try_to_evict(eviction).await else { break };
             drop(place);
             self.state().unended.insert(key(eviction), text.clone());
+            self.residue.look_now();
             let about = About::Eviction(key(eviction));
             self.alarm(Failure { about, text: text.clone() }, &text);
             tokio::time::sleep(pause).await;
@@ -171,6 +172,7 @@ impl Engine {
         if let Err(error) = self.store.change(writes).await {
             self.alarm_state(&error);
         }
+        self.residue.look_now();
     }
 
     async fn try_to_evict(&self, eviction: &Eviction) -> Result<(), String> {

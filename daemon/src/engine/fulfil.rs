@@ -52,6 +52,9 @@ impl Engine {
             entries.push(self.about_given(Event::BreakGlassUsed, &grant, &request, &by));
         }
         let mut writes = vec![Write::Grant(grant.clone()), Write::Request(request.clone())];
+        if event == Event::GrantActivated {
+            writes.extend(self.beginning(std::slice::from_ref(&grant)).await);
+        }
         writes.extend(entries.iter().cloned().map(Write::Record));
         writes
             .extend(entries.iter().filter_map(|e| self.outgoing(e, Some(&request), Some(&grant))));

@@ -28,6 +28,7 @@ impl Engine {
     /// [`Refusal`] when the order cannot be, or the policy does not allow it, or it could not be
     /// made durable or be applied; then nothing is held.
     pub async fn grant(&self, order: GrantOrder, actor: &str) -> Result<Shown, Refusal> {
+        self.look_ahead().await;
         let changing = self.changes.lock().await;
         self.save_what_waits().await?;
         let policy = self.policy();
@@ -49,6 +50,7 @@ impl Engine {
         );
         let entry = self.about(event, &grant, actor, text);
         let mut writes = vec![Write::Grant(grant.clone()), Write::Record(entry.clone())];
+        writes.extend(self.beginning(std::slice::from_ref(&grant)).await);
         writes.extend(self.outgoing(&entry, None, Some(&grant)));
         self.store.change(writes).await?;
         self.state().index.put(grant.clone());

@@ -8,6 +8,7 @@ use stint_proto::{
 use super::decide::check_text;
 use super::end::Ending;
 use super::person::{BusCaller, Person};
+use super::residue::tell;
 use super::{Engine, Refusal};
 use crate::domain::grant::{Grant, Review};
 use crate::domain::index::NotOne;
@@ -87,7 +88,10 @@ impl Engine {
         });
         used.sort_by_key(|grant| grant.starts_at);
         let policy = self.policy();
-        Ok(used.iter().map(|grant| self.shown(&policy, grant)).collect())
+        let mut shown: Vec<Shown> = used.iter().map(|grant| self.shown(&policy, grant)).collect();
+        let of = self.store.residues(filter.user.clone(), filter.role.clone()).await?;
+        tell(&mut shown, of);
+        Ok(shown)
     }
 
     /// Whether this caller may mark this use of a break-glass role as reviewed, before they are

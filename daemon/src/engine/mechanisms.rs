@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use nix::sys::stat::FileStat;
 use stint_policy::{Backend as Asked, Role};
-use stint_proto::{GrantId, GroupName, Timestamp, Uid, UserName};
+use stint_proto::{GrantId, GroupName, POLKIT_RULE_FILE, SUDO_RULE_FILE, Timestamp, Uid, UserName};
 use tokio::sync::Notify;
 
 use super::enforcement::{About, Failure};
@@ -20,6 +21,7 @@ use crate::enforce::sudo_rule::{SudoEntry, SudoOutcome, SudoRuleError, SudoRules
 use crate::enforce::tickets;
 use crate::enforce::userdb::Userdb;
 use crate::record::counted;
+use crate::residue::Mark;
 use crate::store::{Backend, Eviction, EvictionOf, Membership, Store, Write};
 
 /// What the host should be like.
@@ -88,6 +90,8 @@ pub struct Mechanisms {
     sudo: SudoRules,
     polkit: Arc<PolkitRules>,
     nsswitch: PathBuf,
+    /// The rule files as stint last left them.
+    own_rules: BTreeMap<String, Mark>,
 }
 
 impl Mechanisms {
@@ -100,13 +104,14 @@ impl Mechanisms {
             sudo: SudoRules::of_host(),
             polkit: Arc::new(PolkitRules::of_host()),
             nsswitch: "/etc/nsswitch.conf".into(),
+            own_rules: BTreeMap::new(),
         }
     }
 
     /// Brings the host to what is desired. What stint owns is made durable before it takes effect.
     /// `ruled` is told when the rules have been seen to, which nobody's locks hold up.
     pub(super) fn bring_about(
-        &self,
+        &mut self,
         desired: &Desired,
         owned: &BTreeSet<Membership>,
         store: &Store,
@@ -173,9 +178,13 @@ impl Mechanisms {
         }
     }
 
-    fn bring_sudo(&self, desired: &Desired, report: &mut Report) {
+    fn bring_sudo(&mut self, desired: &Desired, report: &mut Report) {
         let entries: Vec<SudoEntry<'_>> = desired.sudo.iter().map(SudoGrant::entry).collect();
-        match self.sudo.bring_about(&entries) {
+        let done = self.sudo.bring_about(&entries);
+        if done.is_ok() {
+            self.left(SUDO_RULE_FILE, self.sudo.in_place());
+        }
+        match done {
             Ok(SudoOutcome::Unchanged) => {}
             Ok(SudoOutcome::Written) => {
                 let count = counted(entries.len(), "grant");
@@ -190,8 +199,12 @@ impl Mechanisms {
         }
     }
 
-    fn bring_polkit(&self, desired: &Desired, report: &mut Report) {
-        match self.polkit.bring_about(&desired.polkit) {
+    fn bring_polkit(&mut self, desired: &Desired, report: &mut Report) {
+        let done = self.polkit.bring_about(&desired.polkit);
+        if done.is_ok() {
+            self.left(POLKIT_RULE_FILE, self.polkit.in_place());
+        }
+        match done {
             Ok(PolkitOutcome::Unchanged) => {}
             Ok(PolkitOutcome::Written) => {
                 let count = counted(desired.polkit.len(), "grant");
@@ -210,6 +223,19 @@ impl Mechanisms {
     /// The polkit rule file, for whoever has polkit forget what it knew by rules that are gone.
     pub(super) fn polkit(&self) -> Arc<PolkitRules> {
         Arc::clone(&self.polkit)
+    }
+
+    /// Notes how a file of stint's own was left: like this, or not there at all.
+    fn left(&mut self, path: &str, found: Option<FileStat>) {
+        match found {
+            Some(stat) => self.own_rules.insert(path.to_owned(), Mark::of_file(&stat)),
+            None => self.own_rules.remove(path),
+        };
+    }
+
+    /// The files of the host that are stint's own, as it has left them.
+    pub(super) fn own_files(&self) -> BTreeMap<String, Mark> {
+        self.own_rules.clone()
     }
 
     /// Clears what sudo, sudo-rs and doas remember of these people.

@@ -26,6 +26,7 @@ mod news;
 mod person;
 mod policy;
 mod requests;
+mod residue;
 mod run;
 mod sessions;
 mod show;
@@ -143,6 +144,7 @@ pub struct Engine {
     tree: Option<Tree>,
     /// The present connection to the system bus, from when it is served on.
     bus: OnceLock<watch::Receiver<Option<Connection>>>,
+    residue: residue::Watched,
     evictions: mpsc::UnboundedSender<evictions::Owed>,
     /// What waits to be evicted, until somebody serves it.
     owed: Mutex<Option<mpsc::UnboundedReceiver<evictions::Owed>>>,

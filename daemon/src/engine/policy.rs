@@ -269,10 +269,9 @@ impl Engine {
             grant.role, grant.user, entry.until
         );
         let told = self.about(event, &grant, "policy", text);
-        self.store
-            .change(vec![Write::Grant(grant.clone()), Write::Record(told.clone())])
-            .await
-            .map_err(|error| error.to_string())?;
+        let mut writes = vec![Write::Grant(grant.clone()), Write::Record(told.clone())];
+        writes.extend(self.beginning(std::slice::from_ref(&grant)).await);
+        self.store.change(writes).await.map_err(|error| error.to_string())?;
         self.state().index.put(grant.clone());
         self.record.tell(&told);
         Ok(grant)

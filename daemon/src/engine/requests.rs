@@ -1,10 +1,10 @@
 //! Asking: `stint request` and `stint extend`. What needs no approval is granted at once, the rest
 //! waits for it.
 
-use stint_policy::Policy;
 use stint_policy::request::{
     Ask, OwnedFacts, RequestRefusal, RequestTerms, judge_extension, judge_request, judge_start,
 };
+use stint_policy::{Policy, Role};
 use stint_proto::{
     Decision, ErrorCode, Event, ExtendOrder, GrantId, Request as Shown, RequestOrder, RoleName,
 };
@@ -36,6 +36,10 @@ impl Engine {
         person: &Person,
     ) -> Result<Request, Refusal> {
         self.may_hold(person, &order.role).await?;
+        let needs_none = |role: &Role| role.approvals_needed() == 0;
+        if self.policy().roles.get(&order.role).is_some_and(needs_none) {
+            self.look_ahead().await;
+        }
         let changing = self.changes.lock().await;
         self.save_what_waits().await?;
         let policy = self.policy();

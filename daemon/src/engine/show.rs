@@ -10,6 +10,7 @@ use stint_proto::{
 };
 
 use super::check::local_time;
+use super::residue::tell;
 use super::{Engine, Refusal, State};
 use crate::accounts;
 use crate::domain::pending::Pending;
@@ -39,7 +40,14 @@ impl Engine {
         };
         let mut shown: Vec<Shown> = if filter.ended {
             let ended = self.store.ended(user.cloned(), filter.role.clone()).await?;
-            ended.iter().map(|stored| self.shown(&policy, &stored.grant)).collect()
+            let mut shown: Vec<Shown> =
+                ended.iter().map(|stored| self.shown(&policy, &stored.grant)).collect();
+            // What others did meanwhile is not its holder's to know.
+            if only.is_none() {
+                let of = self.store.residues(user.cloned(), filter.role.clone()).await?;
+                tell(&mut shown, of);
+            }
+            shown
         } else {
             Vec::new()
         };

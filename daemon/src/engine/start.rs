@@ -17,6 +17,7 @@ use tokio::sync::{Notify, mpsc, watch};
 use super::alarms::Alarms;
 use super::end::Ending;
 use super::mechanisms::Mechanisms;
+use super::residue::Watched;
 use super::{Engine, Lookups, State};
 use crate::clock::{Moment, SharedClock};
 use crate::domain::deadline::Deadline;
@@ -26,6 +27,7 @@ use crate::domain::passed::Passed;
 use crate::domain::pending::Pending;
 use crate::notices::{Hooks, Notices};
 use crate::record::{Journal, Record};
+use crate::residue::Look;
 use crate::sessions::Tree;
 use crate::store::{Loaded, Store, StoreError, Write};
 
@@ -140,6 +142,7 @@ impl Engine {
         let polkit = mechanisms.polkit();
         let (notices, told) = Notices::new();
         let (evict, owed) = mpsc::unbounded_channel();
+        let residue = Watched::new(Look::of_host(Arc::clone(&clock)));
         let engine = Arc::new(Self {
             clock,
             host,
@@ -155,6 +158,7 @@ impl Engine {
             hooks: Hooks::default(),
             tree: Tree::of_host(),
             bus: OnceLock::new(),
+            residue,
             evictions: evict,
             owed: Mutex::new(Some(owed)),
             polkit,
@@ -212,6 +216,7 @@ impl Engine {
             failures.extend(self.forget_now().await.err());
         }
         failures.extend(self.evict_now().await.err().unwrap_or_default());
+        self.look_after().await;
         if failures.is_empty() {
             return Ok(ended.len());
         }

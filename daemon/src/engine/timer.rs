@@ -16,6 +16,7 @@ use super::Engine;
 use super::end::Ending;
 use super::enforcement::{About, Failure, unsaved_text};
 use crate::clock::Moment;
+use crate::domain::grant::Grant;
 use crate::record::Entry;
 use crate::store::Write;
 
@@ -188,6 +189,9 @@ impl Engine {
         if begin.is_empty() && end.is_empty() && held_up.is_none() {
             return;
         }
+        if !begin.is_empty() {
+            self.look_ahead().await;
+        }
         let changing = self.changes.lock().await;
         for (id, why) in end {
             self.end(vec![id], &Ending::policy(&why)).await;
@@ -223,6 +227,8 @@ impl Engine {
         if begun.is_empty() {
             return true;
         }
+        let grants: Vec<Grant> = begun.iter().map(|(grant, _)| grant.clone()).collect();
+        writes.extend(self.beginning(&grants).await);
         // What cannot be made durable does not begin.
         if let Err(error) = self.store.change(writes).await {
             self.state().unbegun = Some(unsaved_text());

@@ -90,6 +90,7 @@ mod tests {
             services: Vec::new(),
             groups: Vec::new(),
             polkit: Vec::new(),
+            residue: None,
         }
     }
 

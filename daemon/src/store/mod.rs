@@ -8,12 +8,13 @@ mod error;
 mod eviction_rows;
 mod outbox;
 mod request_rows;
+mod residue_rows;
 mod rows;
 mod schema;
 mod values;
 mod writer;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc;
@@ -23,9 +24,12 @@ pub use error::StoreError;
 pub use outbox::{HookWrite, Outbox, OutboxEvent, OutboxRow};
 pub use rows::StoredGrant;
 use rusqlite::Connection;
-use stint_proto::{GrantId, GroupName, RequestId, RoleName, Timestamp, Uid, UserName};
+use stint_proto::{GrantId, GroupName, RequestId, Residue, RoleName, Timestamp, Uid, UserName};
 use tokio::sync::oneshot;
-pub use values::{Backend, Eviction, EvictionOf, Loaded, Membership, Session, Write};
+pub use values::{
+    Backend, Compared, Eviction, EvictionOf, FirstLook, FirstPicture, Left, Loaded, Membership,
+    Session, ToCompare, Write,
+};
 
 use crate::domain::grant::Grant;
 use crate::domain::human::Process;
@@ -230,6 +234,45 @@ impl Store {
         let boot_id = self.boot_id.clone();
         self.query(move |connection| eviction_rows::carriers(connection, &boot_id, &user, &group))
             .await
+    }
+
+    /// Whether a grant runs of which it is not known how the host was when it began.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the state cannot be read.
+    pub async fn any_unseen(&self) -> Result<bool, StoreError> {
+        self.query(residue_rows::any_unseen).await
+    }
+
+    /// Grants that are over, with all that ran under them, and of which it was not looked at yet
+    /// what they left; some of them, if they are very many. Those in `stubborn` do not wait for
+    /// what still runs.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the state cannot be read.
+    pub async fn to_compare(&self, stubborn: BTreeSet<String>) -> Result<ToCompare, StoreError> {
+        self.query(move |connection| residue_rows::ended(connection, &stubborn)).await
+    }
+
+    /// What grants left, of this user and role where given.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the state cannot be read.
+    pub async fn residues(
+        &self,
+        user: Option<UserName>,
+        role: Option<RoleName>,
+    ) -> Result<HashMap<GrantId, Residue>, StoreError> {
+        self.query(move |connection| {
+            residue_rows::residues(connection, user.as_ref(), role.as_ref())
+        })
+        .await
+    }
+
+    /// Which boot this is.
+    #[must_use]
+    pub fn boot_id(&self) -> &str {
+        &self.boot_id
     }
 
     /// Whether this id was ever given, to a grant or to a request.

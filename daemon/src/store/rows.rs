@@ -6,7 +6,7 @@ use rusqlite::{Connection, Row, ToSql, params, params_from_iter};
 use stint_policy::SourceFile;
 use stint_proto::{EndReason, GroupName, Origin, RequestId, RoleName, Timestamp, Uid, UserName};
 
-use super::{Membership, Session, Write, eviction_rows, request_rows};
+use super::{Membership, Session, Write, eviction_rows, request_rows, residue_rows};
 use crate::domain::control_group::Group;
 use crate::domain::deadline::Deadline;
 use crate::domain::grant::{Grant, Review, Stage};
@@ -93,6 +93,10 @@ pub(super) fn write(connection: &Connection, boot_id: &str, write: &Write) -> ru
         Write::Carriers(membership, carriers) => {
             eviction_rows::put_carriers(connection, boot_id, membership, carriers)
         }
+        Write::Begun(grant, first) => residue_rows::begun(connection, boot_id, grant, first),
+        Write::SeenLate(first) => residue_rows::seen_late(connection, boot_id, first),
+        Write::Left(left) => residue_rows::left(connection, left),
+        Write::PicturesForgotten => residue_rows::forget_pictures(connection),
         Write::Outbox(event) => super::outbox::put(connection, event),
         Write::Hooks(change) => super::outbox::write(connection, change),
     }
@@ -165,7 +169,8 @@ fn put_grant(connection: &Connection, boot_id: &str, grant: &Grant) -> rusqlite:
         .and_then(|changed| match changed {
             0 => Err(rusqlite::Error::StatementChangedRows(0)),
             _ => Ok(()),
-        })
+        })?;
+    if ended_at.is_some() { residue_rows::over(connection, &grant.id) } else { Ok(()) }
 }
 
 /// A grant as stored, with the boot under which its boot deadline counts.

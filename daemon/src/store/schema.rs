@@ -101,6 +101,8 @@ const MIGRATIONS: &[&str] = &[
     super::outbox::MIGRATION,
     // 4: processes that are to be ended; where sessions are.
     super::eviction_rows::MIGRATION,
+    // How the host was when grants began, and what they left.
+    super::residue_rows::MIGRATION,
 ];
 
 /// The version that this program writes.
@@ -129,7 +131,7 @@ pub fn migrate(connection: &mut Connection) -> Result<(), Result<i64, rusqlite::
 
 /// The tables whose rows decide something; they stay small. The record is not among them: it grows,
 /// and reading all of it would keep every sudo waiting at the start.
-const CHECKED: [&str; 8] = [
+const CHECKED: [&str; 9] = [
     "grants",
     "requests",
     "memberships",
@@ -138,6 +140,7 @@ const CHECKED: [&str; 8] = [
     "clock",
     "evictions",
     "carriers",
+    "first_looks",
 ];
 
 /// Checks the tables that decide something, indexes and all (`quick_check`).

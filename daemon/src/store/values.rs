@@ -1,5 +1,7 @@
 //! What the state holds, as values: what is written, and what is found at the start.
 
+use std::sync::Arc;
+
 use stint_policy::SourceFile;
 use stint_proto::{GrantId, GroupName, Length, RoleName, Timestamp, Uid, UserName, words};
 
@@ -9,6 +11,7 @@ use crate::domain::grant::Grant;
 use crate::domain::human::Process;
 use crate::domain::request::Request;
 use crate::record::Entry;
+use crate::residue::{Picture, Report};
 
 words! {
     /// How a membership was given.
@@ -95,6 +98,61 @@ pub enum EvictionOf {
     },
 }
 
+/// A picture as it is kept, once for all that begin with it.
+#[derive(Debug)]
+pub struct FirstPicture {
+    /// Which it is.
+    pub digest: String,
+    /// The picture, as JSON.
+    pub text: String,
+}
+
+/// How the host was when a grant began.
+#[derive(Clone, Debug)]
+pub struct FirstLook {
+    /// When that was.
+    pub since: Timestamp,
+    /// The picture; none where it is still to be taken.
+    pub picture: Option<Arc<FirstPicture>>,
+}
+
+/// A grant that is over, and what it is compared with.
+#[derive(Clone, Debug)]
+pub struct Compared {
+    /// The grant.
+    pub grant: Grant,
+    /// Which picture; none where none was taken before it was over.
+    pub digest: Option<String>,
+    /// From when it is.
+    pub since: Timestamp,
+    /// That was after the grant had begun.
+    pub late: bool,
+    /// In which boot it was taken.
+    pub boot_id: String,
+}
+
+/// What a grant left, and what was found.
+#[derive(Clone, Debug)]
+pub struct Left {
+    /// Which grant.
+    pub grant: GrantId,
+    /// From when the picture is that it was compared with.
+    pub since: Timestamp,
+    /// That was after the grant had begun.
+    pub late: bool,
+    /// When it was looked again.
+    pub until: Timestamp,
+    /// How many files were looked at then.
+    pub files: u32,
+    /// How long that took, in microseconds.
+    pub micros: i64,
+    /// What was found.
+    pub report: Arc<Report>,
+}
+
+/// Grants that are over, and the pictures they are compared with, by their digests.
+pub type ToCompare = (Vec<Compared>, std::collections::HashMap<String, Picture>);
+
 /// One change to the state.
 #[derive(Clone, Debug)]
 pub enum Write {
@@ -124,6 +182,14 @@ pub enum Write {
     EvictionDone(Eviction),
     /// These processes have the group already which stint is about to give.
     Carriers(Membership, Vec<Process>),
+    /// How the host was when this grant began.
+    Begun(GrantId, FirstLook),
+    /// The same, later, for all that run and of which nothing is known.
+    SeenLate(FirstLook),
+    /// What a grant left.
+    Left(Left),
+    /// Pictures that nothing is compared with any more may go.
+    PicturesForgotten,
     /// Hooks are to be told of this.
     Outbox(OutboxEvent),
     /// How far hooks have been told.
