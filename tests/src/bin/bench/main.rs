@@ -12,6 +12,7 @@
 mod ends;
 mod floods;
 mod programs;
+mod residue;
 mod samples;
 mod table;
 
@@ -80,12 +81,13 @@ fn target() -> PathBuf {
 
 /// What is measured, one after the other.
 type Part = (&'static str, fn(&Host, &Programs, &mut Table));
-const PARTS: [Part; 6] = [
+const PARTS: [Part; 7] = [
     ("idle", |host, _, table| idle(host, table)),
     ("checks", |host, _, table| checks(host, table)),
     ("sudo", |host, _, table| sudo(host, table)),
     ("sizes", |host, _, table| sizes(host, table)),
     ("ends", |host, _, table| ends::lateness(host, table)),
+    ("residue", |host, _, table| residue::looks(host, table)),
     ("floods", floods::requests),
 ];
 
