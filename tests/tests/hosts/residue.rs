@@ -13,6 +13,7 @@ const POLICY: &str = r#"
 [roles.admin]
 sudo     = [{ commands = ["ALL"] }]
 groups   = ["video"]
+polkit   = ["org.freedesktop.timedate1.set-time"]
 password = false
 grace    = "1s"
 
