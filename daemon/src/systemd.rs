@@ -15,6 +15,10 @@ const MANAGER: &str = "org.freedesktop.systemd1.Manager";
 /// A job of the same unit that waits is not replaced.
 const MODE: &str = "fail";
 
+/// How long systemd may take to say whether it knows a unit.
+const LOOK: Duration = Duration::from_secs(2);
+const NO_SUCH_UNIT: &str = "org.freedesktop.systemd1.NoSuchUnit";
+
 /// A property of a unit, as in org.freedesktop.systemd1(5).
 pub type Property = (&'static str, Variant<'static>);
 
@@ -128,6 +132,21 @@ where
                 ended.push((path, result));
             }
         }
+    }
+}
+
+/// Whether systemd has a unit of this name.
+///
+/// # Errors
+/// [`SystemdError`] when it does not say.
+pub async fn knows(connection: &Connection, unit: &str) -> Result<bool, SystemdError> {
+    let (destination, interface) = (Some(SYSTEMD), Some(MANAGER));
+    let asking = connection.call_method(destination, PATH, interface, "GetUnit", &unit);
+    match tokio::time::timeout(LOOK, asking).await {
+        Ok(Ok(_)) => Ok(true),
+        Ok(Err(zbus::Error::MethodError(name, ..))) if name == NO_SUCH_UNIT => Ok(false),
+        Ok(Err(error)) => Err(refused(error)),
+        Err(_) => Err(SystemdError::TimedOut),
     }
 }
 

@@ -80,6 +80,8 @@ mod residue;
 mod run;
 #[path = "hosts/run0.rs"]
 mod run0;
+#[path = "hosts/session_places.rs"]
+mod session_places;
 #[path = "hosts/sessions.rs"]
 mod sessions;
 #[path = "hosts/state.rs"]

@@ -33,6 +33,12 @@ impl Group {
         self.0.rsplit('/').next().unwrap_or_default()
     }
 
+    /// The group of this name right inside it.
+    #[must_use]
+    pub fn child(&self, name: &str) -> Option<Self> {
+        Self::parse(&format!("{}/{name}", self.0))
+    }
+
     /// Whether it is that group, or inside it.
     #[must_use]
     pub fn is_within(&self, other: &Self) -> bool {

@@ -29,6 +29,7 @@ mod requests;
 mod residue;
 mod run;
 mod sessions;
+mod settling;
 mod show;
 mod start;
 mod timer;
@@ -151,6 +152,9 @@ pub struct Engine {
     polkit: Arc<PolkitRules>,
     /// The rules have been seen to: polkit may know something by one that is gone.
     ruled: Arc<Notify>,
+    making: settling::Making,
+    /// What was made for sessions, until somebody sees to it.
+    made: Mutex<Option<mpsc::UnboundedReceiver<settling::Made>>>,
     changes: tokio::sync::Mutex<()>,
     /// Held over a whole reload of the policy; taken before `changes`.
     reloads: tokio::sync::Mutex<()>,

@@ -13,7 +13,7 @@ use crate::domain::human::Process;
 use crate::domain::manner::Manner;
 use crate::process;
 use crate::record::Entry;
-use crate::sessions::{Guest, Place, place};
+use crate::sessions::{Guest, Place, Placed, place};
 use crate::store::{Eviction, EvictionOf, Session, Write};
 
 impl Engine {
@@ -82,18 +82,23 @@ impl Engine {
 
     /// Puts a session where all of it can be found; says where that is, for the record.
     async fn put_into_place(&self, peer: Peer, session: &mut Session, grant: &GrantId) -> String {
+        let description = format!("{} of {} under {grant}", session.service, session.user);
         let guest = Guest {
             pid: peer.pid,
             login: peer.real_uid == Uid::ROOT,
             uid: session.uid,
             grant,
             session: &session.id,
-            description: &format!("{} of {} under {grant}", session.service, session.user),
+            description: &description,
         };
-        let (found, trouble) = place(self.tree.as_ref(), self.bus().as_ref(), guest).await;
-        let mut text = match found {
+        let Placed { place, made, trouble } =
+            place(self.tree.as_ref(), self.bus().as_ref(), guest).await;
+        let mut text = match place {
             Place::Group(group) => {
                 let text = format!(", in {}", group.name());
+                if made {
+                    self.settle_later(group.clone(), description);
+                }
                 session.group = Some(group);
                 text
             }
@@ -180,6 +185,10 @@ impl Engine {
             None,
             text,
         ));
+        if let Some(group) = session.group.filter(|group| group.slice_owner().is_none()) {
+            // systemd knows nothing of it, and its caller is in it until it has ended.
+            self.settle_later(group, String::new());
+        }
         self.store.note_later(Write::SessionClosed(session.id));
         true
     }

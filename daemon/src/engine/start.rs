@@ -143,6 +143,7 @@ impl Engine {
         let (notices, told) = Notices::new();
         let (evict, owed) = mpsc::unbounded_channel();
         let residue = Watched::new(Look::of_host(Arc::clone(&clock)));
+        let (making, made) = mpsc::unbounded_channel();
         let engine = Arc::new(Self {
             clock,
             host,
@@ -163,6 +164,8 @@ impl Engine {
             owed: Mutex::new(Some(owed)),
             polkit,
             ruled: Arc::default(),
+            making,
+            made: Mutex::new(Some(made)),
             changes: tokio::sync::Mutex::new(()),
             reloads: tokio::sync::Mutex::new(()),
             state: Mutex::new(State {
@@ -217,6 +220,7 @@ impl Engine {
         }
         failures.extend(self.evict_now().await.err().unwrap_or_default());
         self.look_after().await;
+        self.tidy_groups().await;
         if failures.is_empty() {
             return Ok(ended.len());
         }

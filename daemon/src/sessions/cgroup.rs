@@ -1,11 +1,15 @@
 //! The kernel's tree of control groups (version 2), as far as sessions need it: where a process is,
-//! who is in a group, and the end of all of them at once.
+//! who is in a group, and the end of all of them at once. A group that stint makes is its own until
+//! systemd takes it on, and which of the two it is can be seen of the group itself, by its mode.
 
-use std::fs;
+use std::fs::{self, DirBuilder, Permissions};
 use std::io;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use stint_proto::GrantId;
+use stint_proto::{GrantId, Uid};
+use tokio::sync::Mutex;
 
 use crate::domain::control_group::{Group, grants_in};
 use crate::process;
@@ -18,22 +22,76 @@ const USERS: &str = "user.slice";
 const OWN: &str = "stint";
 /// Groups within a group are looked into so far.
 const DEPTH: usize = 32;
+/// Where systemd puts itself: right below the root of all that it keeps.
+const MANAGER: &str = "/init.scope";
+/// The mode of a group that is stint's own to remove.
+const OURS: u32 = 0o700;
+/// The mode of one that is systemd's, or was offered to it.
+const OFFERED: u32 = 0o755;
 
 /// The tree.
 #[derive(Clone, Debug)]
 pub struct Tree {
     root: PathBuf,
+    /// Whether the slices of people below [`USERS`] are those of the systemd that runs this host.
+    has_slices: bool,
+    /// The kernel changes the tree for one at a time, and others would only wait in more threads.
+    turn: Arc<Mutex<()>>,
+}
+
+/// What is in a group that stint has made, or has found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Look {
+    /// It is gone.
+    Gone,
+    /// Nobody is in it.
+    Empty {
+        /// Whether stint removes it.
+        ours: bool,
+    },
+    /// Somebody is in it.
+    Lives {
+        /// Whether systemd does not know of it.
+        ours: bool,
+        /// One of them; `None` where they are all in groups inside it.
+        pid: Option<i32>,
+    },
 }
 
 impl Tree {
     /// The host's own; `None` where it has none of version 2.
     #[must_use]
     pub fn of_host() -> Option<Self> {
-        Self::at(Path::new(ROOT))
+        let mut tree = Self::at(Path::new(ROOT))?;
+        tree.has_slices = tree.of(1).is_ok_and(|group| group.as_str() == MANAGER);
+        Some(tree)
     }
 
     fn at(root: &Path) -> Option<Self> {
-        root.join("cgroup.controllers").exists().then(|| Self { root: root.to_owned() })
+        root.join("cgroup.controllers").exists().then(|| Self {
+            root: root.to_owned(),
+            has_slices: false,
+            turn: Arc::default(),
+        })
+    }
+
+    /// Does work on the tree that may wait for the kernel (a change of it can take some
+    /// milliseconds), where waiting holds up nobody else.
+    ///
+    /// # Errors
+    /// The work's own, or that it came to nothing.
+    pub async fn work<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Self) -> io::Result<T> + Send + 'static,
+    ) -> io::Result<T> {
+        let turn = Arc::clone(&self.turn).lock_owned().await;
+        let tree = self.clone();
+        let done = tokio::task::spawn_blocking(move || {
+            let done = work(&tree);
+            drop(turn);
+            done
+        });
+        done.await.map_err(io::Error::other)?
     }
 
     fn path(&self, group: &Group) -> PathBuf {
@@ -81,15 +139,35 @@ impl Tree {
         Ok(pids)
     }
 
-    /// Makes a group of stint's own and puts a process into it.
+    /// The slice of this account, where systemd has it running: what is made in it is where
+    /// systemd would have made it.
+    #[must_use]
+    pub fn slice_of(&self, uid: Uid) -> Option<Group> {
+        let slice = Group::parse(&format!("/{USERS}/user-{uid}.slice"))?;
+        (self.has_slices && self.path(&slice).is_dir()).then_some(slice)
+    }
+
+    /// The group in which stint makes those that have no place with systemd.
+    #[must_use]
+    pub fn own() -> Option<Group> {
+        Group::parse(&format!("/{OWN}"))
+    }
+
+    /// Makes this group of stint's, in a slice or in [`Tree::own`], and puts a process into it. All
+    /// that the process starts from then on is in it too.
     ///
     /// # Errors
-    /// When the tree cannot be written.
-    pub fn make(&self, name: &str, pid: i32) -> io::Result<Group> {
-        let group = Group::parse(&format!("/{OWN}/{name}")).ok_or(io::ErrorKind::InvalidInput)?;
-        fs::create_dir_all(self.path(&group))?;
-        self.admit(&group, pid)?;
-        Ok(group)
+    /// When the tree cannot be written, or the process is gone; then nothing is left of it.
+    pub fn make(&self, group: &Group, pid: i32) -> io::Result<()> {
+        if group.slice_owner().is_none() {
+            fs::create_dir_all(self.root.join(OWN))?;
+        }
+        DirBuilder::new().mode(OURS).create(self.path(group))?;
+        let admitted = self.admit(group, pid);
+        if admitted.is_err() {
+            self.tidy(group);
+        }
+        admitted
     }
 
     /// Puts a process into a group.
@@ -112,13 +190,53 @@ impl Tree {
         io::Write::write_all(&mut file, b"1")
     }
 
-    /// Removes an empty group that stint made; systemd removes its own.
+    /// What is in this group now.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn look(&self, group: &Group) -> io::Result<Look> {
+        let path = self.path(group);
+        let ours = match fs::metadata(&path) {
+            Ok(folder) => folder.permissions().mode() & 0o777 == OURS,
+            Err(error) if is_gone(&error) => return Ok(Look::Gone),
+            Err(error) => return Err(error),
+        };
+        let mut pids = Vec::new();
+        collect(&path, 0, &mut pids)?;
+        if let Some(pid) = pids.first() {
+            return Ok(Look::Lives { ours, pid: Some(*pid) });
+        }
+        collect(&path, DEPTH, &mut pids)?;
+        Ok(if pids.is_empty() { Look::Empty { ours } } else { Look::Lives { ours, pid: None } })
+    }
+
+    /// Says of a group that stint made whether it is stint's own to remove, or offered to systemd.
+    ///
+    /// # Errors
+    /// When it is gone.
+    pub fn mark(&self, group: &Group, ours: bool) -> io::Result<()> {
+        let mode = Permissions::from_mode(if ours { OURS } else { OFFERED });
+        fs::set_permissions(self.path(group), mode)
+    }
+
+    /// Removes a group of stint's own that is empty. One that is systemd's is left to it: it would
+    /// go on to believe in it.
     pub fn tidy(&self, group: &Group) {
-        if group.as_str().starts_with(&format!("/{OWN}/")) {
-            // Not empty yet: the next session's end tries again.
-            drop(fs::remove_dir(self.path(group)));
+        if matches!(self.look(group), Ok(Look::Empty { ours: true })) {
+            remove(&self.path(group), DEPTH);
         }
     }
+}
+
+/// Bottom up, as the kernel wants it; it refuses where somebody is.
+fn remove(folder: &Path, depth: usize) {
+    if depth > 0 {
+        for name in names(folder).unwrap_or_default() {
+            remove(&folder.join(name), depth - 1);
+        }
+    }
+    // Somebody has come into it: it is looked at again.
+    drop(fs::remove_dir(folder));
 }
 
 fn collect(folder: &Path, depth: usize, pids: &mut Vec<i32>) -> io::Result<()> {
@@ -188,5 +306,39 @@ mod tests {
         assert!(tree.kill(&found[0].0).is_err());
         let gone = Group::parse("/user.slice/gone").unwrap();
         assert_eq!(tree.processes(&gone).unwrap(), Vec::<i32>::new());
+    }
+
+    #[test]
+    fn a_group_says_itself_whose_it_is_and_only_what_is_empty_and_stints_own_is_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("cgroup.controllers"), "").unwrap();
+        let slice = folder.path().join("user.slice/user-7.slice");
+        fs::create_dir_all(&slice).unwrap();
+        let mut tree = Tree::at(folder.path()).unwrap();
+        assert_eq!(tree.slice_of(Uid(7)), None, "they are those of another systemd");
+        tree.has_slices = true;
+        assert_eq!(tree.slice_of(Uid(8)), None);
+        let parent = tree.slice_of(Uid(7)).unwrap();
+        let group = parent.child("stint-g4t9-1.scope").unwrap();
+        tree.make(&group, 12).unwrap();
+        assert!(tree.make(&group, 13).is_err(), "nobody joins another's");
+        assert_eq!(group.as_str(), "/user.slice/user-7.slice/stint-g4t9-1.scope");
+        assert_eq!(tree.look(&group).unwrap(), Look::Lives { ours: true, pid: Some(12) });
+        let outer = slice.join("stint-g4t9-1.scope");
+        fs::create_dir(outer.join("inner")).unwrap();
+        fs::write(outer.join("cgroup.procs"), "").unwrap();
+        fs::write(outer.join("inner/cgroup.procs"), "12\n").unwrap();
+        tree.tidy(&group);
+        assert_eq!(tree.look(&group).unwrap(), Look::Lives { ours: true, pid: None });
+        fs::remove_file(outer.join("cgroup.procs")).unwrap();
+        fs::remove_file(outer.join("inner/cgroup.procs")).unwrap();
+        tree.mark(&group, false).unwrap();
+        tree.tidy(&group);
+        assert_eq!(tree.look(&group).unwrap(), Look::Empty { ours: false });
+        tree.mark(&group, true).unwrap();
+        tree.tidy(&group);
+        assert_eq!(tree.look(&group).unwrap(), Look::Gone);
+        assert!(tree.make(&group.child("stint-g4t9-2.scope").unwrap(), 12).is_err());
+        tree.make(&Tree::own().unwrap().child("stint-g4t9-3.scope").unwrap(), 12).unwrap();
     }
 }

@@ -191,9 +191,6 @@ pub async fn end(mut whom: Whom, grace: Duration) -> Result<Ended, Result<Stubbo
         let work = tokio::task::spawn_blocking(move || round(&looking, &told, harsh));
         let alive = work.await.map_err(|error| Err(io::Error::other(error)))?.map_err(Err)?;
         if alive.is_empty() {
-            if let Whom::In(tree, group) = &whom {
-                tree.tidy(group);
-            }
             return Ok(Ended { all: listed(seen), killed: killed.len() });
         }
         if harsh {
@@ -228,6 +225,11 @@ fn round(whom: &Whom, told: &HashSet<Process>, harsh: bool) -> io::Result<Named>
         // All at once where the kernel can, so that nobody gets to start another. Where it cannot,
         // one by one does it too, look by look.
         drop(tree.kill(group));
+    }
+    if let (Whom::In(tree, group), Ok(alive)) = (whom, &alive)
+        && alive.is_empty()
+    {
+        tree.tidy(group);
     }
     alive
 }

@@ -6,10 +6,12 @@ mod cgroup;
 mod evict;
 mod names;
 mod place;
+mod settle;
 mod units;
 
 pub use cgroup::Tree;
 pub use evict::{Ended, Stubborn, Whom, end};
 pub use names::{names, processes};
-pub use place::{Guest, Place, place};
+pub use place::{Guest, Place, Placed, place};
+pub use settle::settle;
 pub use units::{Started, called_by, started};

@@ -8,11 +8,14 @@ use zbus::{Connection, Variant};
 
 use super::cgroup::Tree;
 use crate::domain::control_group::{Group, unit_name};
-use crate::systemd::{Property, start_transient};
+use crate::systemd::{Property, SystemdError, start_transient};
 
 /// How long systemd may take. The module waits for 3 s by default, and the caller of PAM forks as
 /// soon as it goes on: what is not in its place by then stays outside.
 const LIMIT: Duration = Duration::from_secs(2);
+
+/// What is said where there is no bus to ask systemd over.
+pub(super) const NO_BUS: &str = "there is no system bus";
 
 /// Who begins a session.
 #[derive(Clone, Copy, Debug)]
@@ -31,6 +34,17 @@ pub struct Guest<'a> {
     pub description: &'a str,
 }
 
+/// Where a session was put.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Placed {
+    /// Where it is.
+    pub place: Place,
+    /// Whether the group was made by stint, which has to see to it: [`super::settle`].
+    pub made: bool,
+    /// What went wrong on the way there.
+    pub trouble: Option<String>,
+}
+
 /// Where a session is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Place {
@@ -40,15 +54,13 @@ pub enum Place {
     Line,
 }
 
-/// Puts a session into its place. What went wrong on the way there comes with it.
-pub async fn place(
-    tree: Option<&Tree>,
-    bus: Option<&Connection>,
-    guest: Guest<'_>,
-) -> (Place, Option<String>) {
+/// Puts a session into its place. Returns once it is there: its children are born where it is.
+///
+/// Where its slice is there, its group is made in it at once, and systemd is not asked.
+pub async fn place(tree: Option<&Tree>, bus: Option<&Connection>, guest: Guest<'_>) -> Placed {
     let Some(tree) = tree else {
         let why = "this host has no control groups of version 2".to_owned();
-        return (Place::Line, Some(why));
+        return Placed { place: Place::Line, made: false, trouble: Some(why) };
     };
     let before = tree.of(guest.pid).ok();
     if guest.login
@@ -56,7 +68,7 @@ pub async fn place(
         && group.slice_owner() == Some(guest.uid)
     {
         // logind follows a login by its group: it stays there, and the group is its own.
-        return (Place::Group(group), None);
+        return Placed { place: Place::Group(group), made: false, trouble: None };
     }
     let mut grants = before.as_ref().map(Group::grants).unwrap_or_default();
     if !grants.contains(guest.grant) {
@@ -65,17 +77,45 @@ pub async fn place(
     let unit = unit_name(&grants, guest.session);
     // Whose slice it is stays as it is: it tells who logged in.
     let owner = before.as_ref().and_then(Group::slice_owner).unwrap_or(guest.uid);
+    // Where that fails the slice has just ended, and systemd starts it anew.
+    if let Some(slice) = tree.slice_of(owner)
+        && let Ok(made) = make(tree, &slice, &unit, guest.pid).await
+    {
+        return made;
+    }
     let refused = match bus {
         Some(bus) => match scope(tree, bus, &unit, owner, guest).await {
-            Ok(group) => return (Place::Group(group), None),
+            Ok(group) => {
+                return Placed { place: Place::Group(group), made: false, trouble: None };
+            }
             Err(why) => why,
         },
-        None => "there is no system bus".to_owned(),
+        None => NO_BUS.to_owned(),
     };
-    match tree.make(&unit, guest.pid) {
-        Ok(group) => (Place::Group(group), Some(refused)),
-        Err(error) => (Place::Line, Some(format!("{refused}; its control groups: {error}"))),
+    let made = match Tree::own() {
+        Some(own) => make(tree, &own, &unit, guest.pid).await,
+        None => Err(io::ErrorKind::InvalidInput.into()),
+    };
+    match made {
+        Ok(made) => Placed { trouble: made.trouble.or(Some(refused)), ..made },
+        Err(error) => {
+            let trouble = Some(format!("{refused}; its control groups: {error}"));
+            Placed { place: Place::Line, made: false, trouble }
+        }
     }
+}
+
+/// Makes the group of this name there, with this process in it. What the kernel has not done in
+/// time it does later: the session is there then.
+async fn make(tree: &Tree, parent: &Group, unit: &str, pid: i32) -> io::Result<Placed> {
+    let group = parent.child(unit).ok_or(io::ErrorKind::InvalidInput)?;
+    let place = Place::Group(group.clone());
+    let making = tree.work(move |tree| tree.make(&group, pid));
+    let trouble = match tokio::time::timeout(LIMIT, making).await {
+        Ok(made) => made.map(|()| None)?,
+        Err(_) => Some("the kernel has not put it there yet".to_owned()),
+    };
+    Ok(Placed { place, made: true, trouble })
 }
 
 async fn scope(
@@ -85,20 +125,32 @@ async fn scope(
     owner: Uid,
     guest: Guest<'_>,
 ) -> Result<Group, String> {
-    let pid = u32::try_from(guest.pid).map_err(|error| error.to_string())?;
-    let properties: [Property; 5] = [
-        ("Description", Variant::from(guest.description.to_owned())),
-        ("Slice", Variant::from(format!("user-{owner}.slice"))),
-        ("PIDs", Variant::from(vec![pid])),
-        ("SendSIGHUP", Variant::from(true)),
-        ("CollectMode", Variant::from("inactive-or-failed")),
-    ];
-    start_transient(bus, unit, &properties, LIMIT).await.map_err(|error| error.to_string())?;
+    let asked = ask_for_scope(bus, unit, owner, guest.pid, guest.description).await;
+    asked.map_err(|error| error.to_string())?;
     match tree.of(guest.pid) {
         Ok(group) if group.as_str().ends_with(&format!("/{unit}")) => Ok(group),
         Ok(group) => Err(format!("systemd left it in {}", group.as_str())),
         Err(error) => Err(gone(&error)),
     }
+}
+
+/// Has systemd start the scope of this name in the slice of this account, with this process.
+pub(super) async fn ask_for_scope(
+    bus: &Connection,
+    unit: &str,
+    owner: Uid,
+    pid: i32,
+    description: &str,
+) -> Result<(), SystemdError> {
+    let properties: [Property; 5] = [
+        ("Description", Variant::from(description.to_owned())),
+        ("Slice", Variant::from(format!("user-{owner}.slice"))),
+        // The kernel's numbers of processes are never negative.
+        ("PIDs", Variant::from(vec![pid.unsigned_abs()])),
+        ("SendSIGHUP", Variant::from(true)),
+        ("CollectMode", Variant::from("inactive-or-failed")),
+    ];
+    start_transient(bus, unit, &properties, LIMIT).await
 }
 
 fn gone(error: &io::Error) -> String {

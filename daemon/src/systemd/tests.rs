@@ -22,10 +22,19 @@ enum ManagerError {
     ZBus(zbus::Error),
     UnitExists(String),
     BadUnitSetting(String),
+    NoSuchUnit(String),
 }
 
 #[zbus::interface(name = "org.freedesktop.systemd1.Manager")]
 impl Manager {
+    fn get_unit(&self, unit: String) -> Result<OwnedObjectPath, ManagerError> {
+        match unit.as_str() {
+            "a.scope" => Ok(OwnedObjectPath::try_from("/unit").unwrap()),
+            "b.scope" => Err(ManagerError::NoSuchUnit(unit)),
+            _ => Err(ManagerError::BadUnitSetting(unit)),
+        }
+    }
+
     async fn start_transient_unit(
         &self,
         #[zbus(connection)] connection: &Connection,
@@ -71,6 +80,14 @@ impl Bus {
 }
 
 async fn started(manager: Manager, limit: Duration) -> Result<(), SystemdError> {
+    let (client, server) = connected(manager).await;
+    let properties = [("Description", Variant::from("a test"))];
+    let result = start_transient(&client, "a.service", &properties, limit).await;
+    drop(server);
+    result
+}
+
+async fn connected(manager: Manager) -> (Connection, Connection) {
     let (near, far) = UnixStream::pair().unwrap();
     let server = Builder::unix_stream(far)
         .server(zbus::Guid::generate())
@@ -80,10 +97,17 @@ async fn started(manager: Manager, limit: Duration) -> Result<(), SystemdError> 
         .build();
     let client = Builder::unix_stream(near).p2p().build();
     let (server, client) = tokio::join!(server, client);
-    let properties = [("Description", Variant::from("a test"))];
-    let result = start_transient(&client.unwrap(), "a.service", &properties, limit).await;
-    drop(server.unwrap());
-    result
+    (client.unwrap(), server.unwrap())
+}
+
+#[tokio::test]
+async fn a_unit_is_unknown_only_where_systemd_says_so() {
+    let (client, server) = connected(Manager(Ok("done"))).await;
+    assert_eq!(knows(&client, "a.scope").await, Ok(true));
+    assert_eq!(knows(&client, "b.scope").await, Ok(false));
+    assert!(matches!(knows(&client, "c.scope").await, Err(SystemdError::Refused(_))));
+    drop(server);
+    assert!(matches!(knows(&client, "b.scope").await, Err(SystemdError::NotThere(_))));
 }
 
 #[tokio::test]

@@ -1,0 +1,115 @@
+//! The groups that stint made for sessions, until each is gone or systemd's: looked at a while after
+//! their session began, all by one task, which sleeps while there are none. Short sessions are over
+//! by then, and systemd never hears of them.
+
+use std::convert::Infallible;
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+
+use super::Engine;
+use crate::domain::control_group::Group;
+use crate::sessions::settle;
+
+/// How long a session lives before systemd is asked to take it on.
+const SOON: Duration = Duration::from_secs(1);
+/// The longest pause between two tries.
+const LONGEST: Duration = Duration::from_secs(300);
+
+/// A group that was made.
+#[derive(Clone, Debug)]
+pub(super) struct Made {
+    group: Group,
+    description: String,
+    pause: Duration,
+}
+
+/// The way of what was made to the task that sees to it.
+pub(super) type Making = mpsc::UnboundedSender<Made>;
+
+/// What was made, and when it is looked at next, on the boot clock.
+type Waiting = Vec<(i64, Made)>;
+
+impl Engine {
+    /// Has a group that stint made seen to, in a while; nobody waits for it.
+    pub(super) fn settle_later(&self, group: Group, description: String) {
+        // The receiver lives as long as the engine does.
+        self.making.send(Made { group, description, pause: SOON }).ok();
+    }
+
+    /// Sees to the groups that were made, those of before the start too, for as long as the daemon
+    /// runs. To be called once.
+    pub async fn serve_settling(self: Arc<Self>) -> Infallible {
+        let made = self.made.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(mut made) = made else { return std::future::pending().await };
+        self.settle_all_later().await;
+        let mut waiting = Waiting::new();
+        loop {
+            let next = waiting.iter().map(|(due, _)| *due).min();
+            let left = next.map(|due| due.saturating_sub(self.now().boot).max(0).unsigned_abs());
+            let until = async {
+                match left {
+                    Some(left) => tokio::time::sleep(Duration::from_micros(left)).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                Some(one) = made.recv() => {
+                    let pause = i64::try_from(one.pause.as_micros()).unwrap_or(i64::MAX);
+                    waiting.push((self.now().boot.saturating_add(pause), one));
+                }
+                () = until => self.settle_due(&mut waiting),
+            }
+        }
+    }
+
+    /// Starts on what is due. Each by itself: systemd may hang, and what is to be removed waits for
+    /// nobody.
+    fn settle_due(self: &Arc<Self>, waiting: &mut Waiting) {
+        let now = self.now().boot;
+        let (due, later) = waiting.drain(..).partition(|(due, _)| *due <= now);
+        *waiting = later;
+        let due: Waiting = due;
+        for (_, one) in due {
+            let engine = Arc::clone(self);
+            drop(tokio::spawn(async move { engine.try_to_settle(one).await }));
+        }
+    }
+
+    async fn try_to_settle(&self, made: Made) {
+        let Some(tree) = &self.tree else { return };
+        let Made { group, description, pause } = made;
+        // Why it is not done yet is of no use to anybody: the group is found either way.
+        if settle(tree, self.bus().as_ref(), &group, &description).await.is_err() {
+            let pause = pause.saturating_mul(2).min(LONGEST);
+            self.making.send(Made { group, description, pause }).ok();
+        }
+    }
+
+    /// Takes up what a stintd before this one has left.
+    async fn settle_all_later(&self) {
+        let Some(tree) = &self.tree else { return };
+        match tree.work(|tree| tree.of_stint()).await {
+            Ok(found) => {
+                for (group, grants) in found {
+                    let grants: Vec<&str> = grants.iter().map(|id| id.as_str()).collect();
+                    self.settle_later(group, format!("a session under {}", grants.join(" and ")));
+                }
+            }
+            Err(error) => eprintln!("stintd: the control groups of sessions: {error}"),
+        }
+    }
+
+    /// Removes what is empty and stint's own, for the removal of the package.
+    pub(super) async fn tidy_groups(&self) {
+        let Some(tree) = &self.tree else { return };
+        let tidied = tree.work(|tree| {
+            tree.of_stint()?.iter().for_each(|(group, _)| tree.tidy(group));
+            Ok(())
+        });
+        if let Err(error) = tidied.await {
+            eprintln!("stintd: the control groups of sessions: {error}");
+        }
+    }
+}

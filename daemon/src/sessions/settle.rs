@@ -1,0 +1,67 @@
+//! What becomes of a group that stint made for a session: systemd takes it on as the scope of its
+//! name once the session has lived for a while, and what is empty before that is removed. Nobody is
+//! moved, and nothing here ends anybody.
+
+use zbus::Connection;
+
+use super::cgroup::{Look, Tree};
+use super::place::{NO_BUS, ask_for_scope};
+use crate::domain::control_group::Group;
+use crate::systemd::{self, SystemdError};
+
+/// Brings a group to where stint need not see to it any more: it is gone, or it is systemd's. One
+/// that has no place with systemd is left alone while somebody is in it.
+///
+/// # Errors
+/// Why it has to be tried again.
+pub async fn settle(
+    tree: &Tree,
+    bus: Option<&Connection>,
+    group: &Group,
+    description: &str,
+) -> Result<(), String> {
+    let own = group.clone();
+    let look = tree.work(move |tree| {
+        tree.tidy(&own);
+        tree.look(&own)
+    });
+    let Some(owner) = group.slice_owner() else {
+        return look.await.map(drop).map_err(|error| error.to_string());
+    };
+    match look.await.map_err(|error| error.to_string())? {
+        Look::Gone => Ok(()),
+        Look::Empty { ours: true } => Err("somebody has just left it".to_owned()),
+        Look::Lives { pid: None, .. } => Err("all of it is in groups inside it".to_owned()),
+        Look::Empty { ours: false } | Look::Lives { ours: false, .. } => {
+            // Offered before, and nobody knows what came of it: stintd, the bus or systemd ended.
+            let known = systemd::knows(bus.ok_or(NO_BUS)?, group.name()).await;
+            if known.map_err(|error| error.to_string())? {
+                return Ok(());
+            }
+            mark(tree, group, true).await?;
+            Err("systemd does not know of it".to_owned())
+        }
+        Look::Lives { ours: true, pid: Some(pid) } => {
+            let bus = bus.ok_or(NO_BUS)?;
+            mark(tree, group, false).await?;
+            // One of them is enough: systemd goes by the group, and finds it there.
+            match ask_for_scope(bus, group.name(), owner, pid, description).await {
+                Ok(()) | Err(SystemdError::Runs) => Ok(()),
+                Err(error @ (SystemdError::Refused(_) | SystemdError::Ended(_))) => {
+                    mark(tree, group, true).await?;
+                    Err(error.to_string())
+                }
+                // It may still come to it.
+                Err(error @ (SystemdError::NotThere(_) | SystemdError::TimedOut)) => {
+                    Err(error.to_string())
+                }
+            }
+        }
+    }
+}
+
+async fn mark(tree: &Tree, group: &Group, ours: bool) -> Result<(), String> {
+    let group = group.clone();
+    let marking = tree.work(move |tree| tree.mark(&group, ours));
+    marking.await.map_err(|error| error.to_string())
+}
