@@ -266,8 +266,9 @@ fn checks(host: &Host, table: &mut Table) {
     table.row("  of (a), loading the module", echo.loading_micros());
 }
 
-/// sudo as people type it: alice through the gate, bob past it.
+/// sudo as people type it: alice through the gate, bob past it. Both are logged in meanwhile.
 fn sudo(host: &Host, table: &mut Table) {
+    let _logged_in = ["alice", "bob"].map(|user| host.shell(user));
     let run = |user: &str| format!("run:{user}:/usr/bin/sudo:-n:/usr/bin/true");
     let found = drive(host, ROUNDS, &[run("alice"), run("bob")]);
     let [gated, plain] = found.as_slice() else { panic!("two candidates") };
