@@ -91,13 +91,15 @@ install: build ## install from source, below DESTDIR (as root; on Debian rather 
 		journalctl --update-catalog; \
 		systemctl daemon-reload; \
 		systemctl reload dbus; \
-		systemctl enable --now stintd.socket stintd.service; \
+		systemctl enable --now stintd.socket stintd.service stint-sweep.path; \
+		systemctl enable stint-sweep.service; \
 	fi
 
 uninstall: ## take an installation from source off again: gates off, grants ended; keeps /etc/stint
 	test -n "$(MODULE_DIR)" || { echo "no folder of PAM modules found: give MODULE_DIR=..."; exit 1; }
 	if [ -z "$(DESTDIR)" ]; then \
-		if [ -d /run/systemd/system ]; then systemctl disable stintd.socket stintd.service; fi; \
+		if [ -d /run/systemd/system ]; then systemctl disable \
+			stintd.socket stintd.service stint-sweep.path stint-sweep.service; fi; \
 		sh packaging/deb/prerm remove; \
 	fi
 	staged=$$(mktemp -d); \
@@ -106,7 +108,8 @@ uninstall: ## take an installation from source off again: gates off, grants ende
 	(cd "$$staged" && find . -type f ! -path './etc/*' -printf '%P\0') | \
 		while IFS= read -r -d '' file; do rm -f "$(DESTDIR)/$$file"; done
 	if [ -z "$(DESTDIR)" ] && [ -d /run/systemd/system ]; then \
-		systemctl --runtime unmask stintd.socket stintd.service; \
+		systemctl --runtime unmask stintd.socket stintd.service \
+			stint-sweep.path stint-sweep.timer stint-sweep.service; \
 		systemctl daemon-reload; \
 	fi
 

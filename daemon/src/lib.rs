@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 pub mod accounts;
+pub mod applied;
 pub mod clock;
 pub mod dbus;
 pub mod domain;
@@ -16,4 +17,5 @@ pub mod residue;
 pub mod sessions;
 mod signals;
 pub mod store;
+pub mod sweep;
 pub mod systemd;

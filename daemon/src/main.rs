@@ -5,15 +5,18 @@
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixListener;
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use listenfd::ListenFd;
 use sd_notify::NotifyState;
+use stint_daemon::applied;
 use stint_daemon::clock::KernelClock;
-use stint_daemon::dbus::{ask_bus, serve_bus, serve_module};
-use stint_daemon::engine::{Engine, Mechanisms, Places};
+use stint_daemon::dbus::{ask_bus, lets_go, serve_bus, serve_module};
+use stint_daemon::engine::{Engine, Mechanisms, Places, StartError};
 use stint_daemon::record::counted;
+use stint_daemon::sweep::{Extent, Swept, sweep};
 use stint_proto::PAM_SOCKET;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -24,6 +27,8 @@ stintd: holds the grants of this host and answers the gate. systemd starts it.
 Usage: stintd
        stintd --end-all REASON   end every grant, take back everything, and exit; while
                                  stintd is stopped (the package's removal does this)
+       stintd --sweep            take back what is over, by the list of what was given, where
+                                 no stintd runs (stint-sweep.service does this)
        stintd --help | --version
 
 See stintd(8).
@@ -32,6 +37,7 @@ See stintd(8).
 enum Order {
     Run,
     EndAll(String),
+    Sweep,
     Say(String),
 }
 
@@ -46,6 +52,7 @@ fn order() -> Result<Order, String> {
         ["--end-all", reason] if !reason.trim().is_empty() => {
             Ok(Order::EndAll((*reason).to_owned()))
         }
+        ["--sweep"] => Ok(Order::Sweep),
         ["--help" | "-h"] => Ok(Order::Say(USAGE.to_owned())),
         ["--version" | "-V"] => Ok(Order::Say(format!("stintd {}\n", env!("CARGO_PKG_VERSION")))),
         ["--end-all", ..] => Err("--end-all needs one reason".to_owned()),
@@ -72,6 +79,7 @@ fn main() -> ExitCode {
     let done = runtime.block_on(async {
         match order {
             Order::EndAll(reason) => end_all(&reason).await,
+            Order::Sweep => sweep_over().await,
             Order::Run | Order::Say(_) => run().await,
         }
     });
@@ -88,8 +96,37 @@ fn fail(problem: &str) -> ExitCode {
     ExitCode::FAILURE
 }
 
+/// One line for each thing that could not be done; the next run tries it again.
+async fn sweep_over() -> Result<(), String> {
+    let swept = sweep(&Places::of_host(), Arc::new(KernelClock), Extent::Over).await;
+    if swept.failures.is_empty() { Ok(()) } else { Err(swept.failures.join("\nstintd: ")) }
+}
+
+/// The same without the state, which cannot be used: all that the list names goes.
+async fn end_listed(reason: &str, damage: &StartError) -> Result<(), String> {
+    let places = Places::of_host();
+    if !places.state_dir.join(applied::FILE).exists() {
+        return Err(format!("{damage}; and there is no list of what was given"));
+    }
+    let Swept { grants, failures } =
+        sweep(&places, Arc::new(KernelClock), Extent::Everything(reason)).await;
+    if !failures.is_empty() {
+        return Err(failures.join("\nstintd: "));
+    }
+    eprintln!("stintd: {damage}");
+    println!(
+        "{} ended by the list; everything that stint gave is taken back",
+        counted(grants, "grant")
+    );
+    Ok(())
+}
+
 async fn end_all(reason: &str) -> Result<(), String> {
-    let (engine, _) = open().await?;
+    let engine = match open().await {
+        Ok((engine, _)) => engine,
+        Err(damage @ StartError::Store(_)) => return end_listed(reason, &damage).await,
+        Err(error) => return Err(error.to_string()),
+    };
     engine.use_bus(watch::channel(ask_bus().await).1);
     let ended = engine.end_everything(reason).await;
     engine.close();
@@ -102,15 +139,15 @@ async fn end_all(reason: &str) -> Result<(), String> {
     }
 }
 
-async fn open() -> Result<(Arc<Engine>, Vec<stint_policy::SourceFile>), String> {
-    Engine::open(Places::of_host(), Arc::new(KernelClock), Mechanisms::of_host())
-        .await
-        .map_err(|error| error.to_string())
+async fn open() -> Result<(Arc<Engine>, Vec<stint_policy::SourceFile>), StartError> {
+    let places = Places::of_host();
+    let mechanisms = Mechanisms::of_host(&places.state_dir);
+    Engine::open(places, Arc::new(KernelClock), mechanisms).await
 }
 
 async fn run() -> Result<(), String> {
     // The state first: a second stintd must not take the socket away from the one that runs.
-    let (engine, last_good) = open().await?;
+    let (engine, last_good) = open().await.map_err(|error| error.to_string())?;
     let listener = module_socket().map_err(|error| format!("{PAM_SOCKET}: {error}"))?;
     engine.begin(last_good).await;
     let mut hangup = listen(SignalKind::hangup())?;
@@ -183,14 +220,20 @@ fn tell_systemd(states: &[NotifyState<'_>]) {
     }
 }
 
-/// Answers systemd's watchdog at half its interval: the one thing that wakes the daemon between
-/// deadlines. While grants run, the wall clock is noted then too.
+/// Answers systemd's watchdog at half its interval, if the door is served and ends come: the one
+/// thing that wakes the daemon between deadlines. While grants run, the clocks are noted then too.
 async fn keep_watchdog_fed(engine: Arc<Engine>) {
     let Some(interval) = sd_notify::watchdog_enabled() else {
         return std::future::pending().await;
     };
     loop {
-        tell_systemd(&[NotifyState::Watchdog]);
+        if engine.is_overdue() {
+            eprintln!("stintd: it has not ended what is over; systemd will start it again");
+        } else if lets_go(Path::new(PAM_SOCKET), interval / 4).await {
+            tell_systemd(&[NotifyState::Watchdog]);
+        } else {
+            eprintln!("stintd: its door does not answer; systemd will start it again");
+        }
         engine.note_time();
         tokio::time::sleep(interval / 2).await;
     }

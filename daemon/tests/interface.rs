@@ -20,9 +20,10 @@ async fn live() -> String {
         state_dir: folder.path().to_owned(),
         journal: folder.path().join("journal"),
         syslog: folder.path().join("log"),
+        run_dir: folder.path().to_owned(),
     };
-    let (engine, _) =
-        Engine::open(places, Arc::new(KernelClock), Mechanisms::of_host()).await.unwrap();
+    let mechanisms = Mechanisms::of_host(folder.path());
+    let (engine, _) = Engine::open(places, Arc::new(KernelClock), mechanisms).await.unwrap();
     introspection(engine)
 }
 

@@ -122,6 +122,8 @@ events! {
     PolkitRuleFailed = 38, "polkit_rule.failed";
     /// What came or changed on the host while a grant was held.
     GrantResidue = 39, "grant.residue";
+    /// What an ended grant had given was taken back by stint-sweep, as no stintd ran.
+    GrantSwept = 40, "grant.swept";
 }
 
 impl Event {

@@ -10,6 +10,7 @@ use crate::shell::Shell;
 use crate::slots::Slot;
 use nix::mount::{MsFlags, mount};
 use nix::sys::signal::{Signal, kill};
+use nix::time::{ClockId, clock_gettime};
 use nix::unistd::{Pid, Uid};
 use std::fs::{self, File, Permissions};
 use std::os::unix::fs::PermissionsExt;
@@ -37,9 +38,18 @@ pub struct HostBuilder {
     deb: Option<PathBuf>,
     files: Vec<(String, u32, Vec<u8>)>,
     options: Vec<String>,
+    own_uptime: bool,
 }
 
 impl HostBuilder {
+    /// Its clocks that count from the boot begin at each of its boots, as a real host's do; else
+    /// they are the machine's (time_namespaces(7)).
+    #[must_use]
+    pub fn own_uptime(mut self) -> Self {
+        self.own_uptime = true;
+        self
+    }
+
     /// Boots without the package under test.
     #[must_use]
     pub fn bare(mut self) -> Self {
@@ -101,6 +111,7 @@ impl HostBuilder {
             hostname: self.hostname,
             folder,
             options: self.options,
+            own_uptime: self.own_uptime,
             nspawn: None,
             leader: 0,
             _slot: slot,
@@ -122,6 +133,7 @@ pub struct Host {
     hostname: String,
     folder: PathBuf,
     options: Vec<String>,
+    own_uptime: bool,
     nspawn: Option<Child>,
     leader: i32,
     _slot: Slot,
@@ -150,7 +162,8 @@ impl Host {
     #[must_use]
     pub fn bare(suite: Suite) -> HostBuilder {
         let hostname = "web-1".to_owned();
-        HostBuilder { suite, hostname, deb: None, files: Vec::new(), options: Vec::new() }
+        let (files, options) = (Vec::new(), Vec::new());
+        HostBuilder { suite, hostname, deb: None, files, options, own_uptime: false }
     }
 
     /// Its Debian release.
@@ -308,12 +321,21 @@ impl Host {
         let mut command = match cgroup::of_host(&self.name) {
             Some(group) => {
                 let mut command = Command::new("sh");
-                let enter = "echo $$ >\"$0/cgroup.procs\" && exec systemd-nspawn \"$@\"";
-                command.args(["-c", enter]).arg(group);
+                let enter = "echo $$ >\"$0/cgroup.procs\" && exec \"$@\"";
+                command.args(["-c", enter]).arg(group).arg("env");
                 command
             }
-            None => Command::new("systemd-nspawn"),
+            None => Command::new("env"),
         };
+        if self.own_uptime {
+            // Whole seconds are all that can be said: without the wait the clock would begin before
+            // the last moment of the boot before.
+            let [called, _] = uptimes();
+            eventually("another second", BOOT, || (uptimes()[0] != called).then_some(()));
+            let [boot, monotonic] = uptimes().map(|seconds| format!("-{seconds}"));
+            command.args(["unshare", "-T", "--boottime", &boot, "--monotonic", &monotonic]);
+        }
+        command.arg("systemd-nspawn");
         command.args(["-q", "-b", "--register=no", "--keep-unit", "--private-network"]);
         command.args(["--console=read-only", "--resolv-conf=off", "--timezone=off"]);
         command.arg("-D").arg(self.root()).args(["-M", &self.name]);
@@ -355,6 +377,12 @@ impl Host {
     fn console(&self) -> String {
         fs::read_to_string(self.folder.join("console")).unwrap_or_default()
     }
+}
+
+/// For how many seconds the machine is up, suspend included and not.
+fn uptimes() -> [i64; 2] {
+    let read = |clock| clock_gettime(clock).expect("a clock that every kernel has").tv_sec();
+    [ClockId::CLOCK_BOOTTIME, ClockId::CLOCK_MONOTONIC].map(read)
 }
 
 impl Drop for Host {

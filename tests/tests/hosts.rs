@@ -12,6 +12,8 @@
 
 #[path = "hosts/approvals.rs"]
 mod approvals;
+#[path = "hosts/bent.rs"]
+mod bent;
 #[path = "hosts/break_glass.rs"]
 mod break_glass;
 #[path = "hosts/bus.rs"]
@@ -88,7 +90,11 @@ mod sessions;
 mod state;
 #[path = "hosts/sudo_rule.rs"]
 mod sudo_rule;
+#[path = "hosts/sweep.rs"]
+mod sweep;
 #[path = "hosts/watch.rs"]
 mod watch;
+#[path = "hosts/watchdog.rs"]
+mod watchdog;
 #[path = "hosts/workflow.rs"]
 mod workflow;

@@ -36,10 +36,13 @@ pub fn judge(health: &Health, wall: Timestamp, boot: i64) -> Vec<Finding> {
     let back = health.high_water.micros_since(health.wall);
     if back > TOLERANCE {
         let text = format!(
-            "The wall clock was set back by {}; grants end by the boot clock meanwhile.",
-            length(back)
+            "The wall clock was set back by {}: it says {}, and has said {} before; no grant is \
+             longer for it.",
+            length(back),
+            health.wall,
+            health.high_water
         );
-        add(Rank::Odd, text, "timedatectl status");
+        add(Rank::Odd, text, "timedatectl; where it is right now:  systemctl restart stintd");
     }
     match health.sessions.as_str() {
         "control groups" => {
@@ -98,7 +101,8 @@ mod tests {
             texts(&other),
             [
                 "stintd's clock and this command's differ by 2 min.",
-                "The wall clock was set back by 2 min; grants end by the boot clock meanwhile."
+                "The wall clock was set back by 2 min: it says 1970-01-01T00:15:00.000Z, and has said \
+                 1970-01-01T00:16:40.000Z before; no grant is longer for it."
             ]
         );
         assert_eq!(texts(&Health { boot: 10_000_000, ..health() }).len(), 1);

@@ -7,6 +7,7 @@ mod gate;
 mod names;
 mod polkit;
 mod sudoers;
+mod sweep;
 
 use std::path::Path;
 
@@ -79,6 +80,7 @@ pub fn examine() -> Diagnosis {
             findings.extend(daemon::judge(&health, clock::wall(), clock::boot()));
             findings.extend(names::judge(&health, Path::new("/etc")));
             findings.extend(polkit::judge(&health.polkit_roles, Path::new("/")));
+            findings.extend(sweep::list(&health, Path::new("/")));
         }
         Err(failure) => {
             let text = failure.message.trim_start_matches("stint: ").to_owned();
@@ -86,6 +88,7 @@ pub fn examine() -> Diagnosis {
             findings.push(Finding::new(Rank::Wrong, text, mend));
         }
     }
+    findings.extend(sweep::units());
     findings.sort_by_key(|finding| finding.rank);
     let around =
         gate::Around { module: places.module().is_some(), bypass: sudo_settings.bypass(), observe };

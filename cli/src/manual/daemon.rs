@@ -8,7 +8,7 @@ use super::roff::Page;
 pub fn page() -> String {
     let mut page = Page::new("stintd", 8, "holds the grants of a host, and ends them in time");
     page.heading("SYNOPSIS");
-    page.example("stintd\nstintd --end-all REASON\nstintd --help | --version");
+    page.example("stintd\nstintd --end-all REASON\nstintd --sweep\nstintd --help | --version");
     page.heading("DESCRIPTION");
     page.text(
         "stintd decides for pam_stint(8) who gets in, and does for stint(1) what root orders. A \
@@ -27,9 +27,47 @@ pub fn page() -> String {
     page.term(
         "--end-all REASON",
         "End every grant, take back everything, and exit. Only while stintd is stopped; the \
-         package's removal does this.",
+         package's removal does this. Where the state cannot be used, by the list alone.",
+    );
+    page.term(
+        "--sweep",
+        "Take back what is over, by the list of what was given, and exit; where a stintd runs, \
+         nothing is done. What cannot be taken back is named, with status 1.",
     );
     page.term("--help, --version", "Say how it is called, or which version it is, and exit.");
+    page.heading("WITHOUT STINTD");
+    page.text(
+        "What is given on this host is listed in /var/lib/stint/applied: written before it is \
+         given, struck out after it was taken back, gone when nothing is given. While there is a \
+         list, stint-sweep.path has stint-sweep.timer run stintd --sweep every minute; \
+         stint-sweep.service runs it at boot too, before anybody can log in. So what is over is \
+         taken back although stintd is dead, masked, or without its database: rules, memberships, \
+         tickets, sessions. What still runs keeps what it has, until its own end.",
+    );
+    page.text("Each line of the list is one item, its last word a sum over the rest:");
+    page.term("clock", "When it was written, and in which boot.");
+    page.term(
+        "grant ID",
+        "A grant that runs: whose, until when by the wall clock (until) and by \
+         the boot clock in microseconds (at, in that boot), how it ends what runs under it.",
+    );
+    page.term(
+        "member USER",
+        "A membership that stint has added: to which group, how, by which \
+         grants, and which processes had the group before.",
+    );
+    page.term(
+        "session ID",
+        "A session under this grant that its control group's name does not \
+         tell of.",
+    );
+    page.term("owed-sessions, owed-carriers", "What is still to be ended of what is over.");
+    page.text(
+        "In an emergency, by hand: take each member out of its group (gpasswd -d USER GROUP, or \
+         rm /run/userdb/USER:GROUP.membership), and remove /etc/sudoers.d/stint. A line that is \
+         torn or was edited counts no more, is named at every run, and stays until stintd writes \
+         the list anew.",
+    );
     page.heading("SIGNALS");
     page.term("SIGHUP", "Reads the policy again, as stint reload does.");
     page.term("SIGTERM", "Ends; grants stay in the state and end in time when it runs again.");
@@ -45,6 +83,7 @@ pub fn page() -> String {
     for (path, what) in [
         (POLICY_FILE, "The policy: stint-policy(5)."),
         (STATE_DIR, "The state, root's alone."),
+        ("/var/lib/stint/applied", "The list of what is given, for stint-sweep and for people."),
         (PAM_SOCKET, "Where pam_stint(8) asks, root's alone."),
         (SUDO_RULE_FILE, "The sudo rules of active grants; replaced whole, after visudo -c."),
         (BUS_NAME, "Its name on the system bus."),

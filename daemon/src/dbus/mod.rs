@@ -22,7 +22,7 @@ mod question;
 
 pub use bus::{ask_bus, serve_bus};
 pub use interface::Interface;
-pub use module_socket::serve_module;
+pub use module_socket::{lets_go, serve_module};
 
 use pace::Pace;
 

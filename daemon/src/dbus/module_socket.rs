@@ -3,9 +3,12 @@
 
 use std::io;
 use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, oneshot};
 
@@ -50,6 +53,17 @@ pub async fn serve_module(
     serve(engine, listener, Whom::root(), stop).await
 }
 
+/// Whether whoever serves this socket lives: somebody who comes and asks nothing is let go again.
+/// Where nobody can come at all, nothing is known of that, and a new one would be no better.
+pub async fn lets_go(socket: &Path, limit: Duration) -> bool {
+    let coming = async {
+        let mut stream = tokio::net::UnixStream::connect(socket).await?;
+        stream.shutdown().await?;
+        stream.read(&mut [0]).await
+    };
+    tokio::time::timeout(limit, coming).await.is_ok()
+}
+
 async fn serve(
     answers: impl Answers,
     listener: UnixListener,
@@ -85,7 +99,6 @@ async fn serve(
 mod tests {
     use std::io::{Read, Write};
     use std::sync::atomic::{AtomicUsize, Ordering};
-    use std::time::Duration;
 
     use stint_proto::Uid;
     use stint_proto::header::{self, INTERFACE_FIELD, MEMBER, METHOD_CALL, PATH, SIGNATURE, Value};
@@ -219,6 +232,19 @@ mod tests {
         // A daemon that stops still answers what it has taken.
         assert_eq!(stage.end().await, 2);
         assert!(slow.await.unwrap().ends_with(&answer()));
+    }
+
+    #[tokio::test]
+    async fn a_door_that_lives_is_told_from_one_that_hangs() {
+        let stage = Stage::new(Lengths::default(), LONG);
+        let socket = stage.folder.path().join("sock");
+        assert!(lets_go(&socket, LONG).await);
+        assert!(lets_go(&stage.folder.path().join("none"), LONG).await, "nothing is known");
+        assert_eq!(stage.end().await, 0);
+        let folder = tempfile::tempdir().unwrap();
+        let hung = folder.path().join("sock");
+        let _listener = UnixListener::bind(&hung).unwrap();
+        assert!(!lets_go(&hung, Duration::from_millis(50)).await);
     }
 
     #[tokio::test]

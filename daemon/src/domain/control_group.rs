@@ -7,7 +7,7 @@ use stint_proto::{GrantId, Uid};
 const PREFIX: &str = "stint-";
 
 /// A group of the tree, by its path from the root: `/user.slice/user-1000.slice/….scope`.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Group(String);
 
 impl Group {

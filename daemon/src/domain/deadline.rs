@@ -1,7 +1,8 @@
 //! A deadline is two clocks, and whichever reaches it first.
 //!
 //! The wall clock alone could be set back and so lengthen a grant; the boot clock alone would not
-//! survive a reboot. Together they only ever shorten.
+//! survive a reboot. Together they only ever shorten. Over a reboot what was left by the boot clock
+//! is carried on, from the last moment that was written down of the boot before.
 
 use stint_proto::Timestamp;
 
@@ -17,14 +18,11 @@ pub struct Deadline {
 }
 
 impl Deadline {
-    /// The deadline of a grant that ends at `expires_at`, seen from `now`.
-    ///
-    /// `trusted_wall` is the latest wall clock that was ever recorded: where the clock has gone
-    /// back since, the time that is left is counted from there, so that a clock set back over a
-    /// reboot does not lengthen the grant either.
+    /// The deadline of a grant that ends at `expires_at`, seen from `now`: what is left by the wall
+    /// clock is left by the boot clock too.
     #[must_use]
-    pub fn from_wall(expires_at: Timestamp, now: Moment, trusted_wall: Timestamp) -> Self {
-        let left = expires_at.micros_since(now.wall.max(trusted_wall)).max(0);
+    pub fn from_wall(expires_at: Timestamp, now: Moment) -> Self {
+        let left = expires_at.micros_since(now.wall).max(0);
         Self { wall: expires_at, boot: now.boot.saturating_add(left) }
     }
 
@@ -35,46 +33,66 @@ impl Deadline {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
+/// A moment of a boot that was written down: in that boot, so much had passed at least.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mark {
+    /// Which boot, by the kernel's id.
+    pub boot_id: String,
+    /// When.
+    pub at: Moment,
+}
 
-    use super::*;
+/// A deadline as it was written down, with the boot whose clock it is on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Kept {
+    /// The deadline.
+    pub deadline: Deadline,
+    /// Which boot, by the kernel's id.
+    pub boot_id: String,
+}
 
-    fn moment(wall: i64, boot: i64) -> Moment {
-        Moment { wall: Timestamp::from_micros(wall), boot }
-    }
+/// What is known of the time before this boot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Past {
+    /// The last mark.
+    pub mark: Option<Mark>,
+    /// The latest wall clock that was ever seen.
+    pub seen: Timestamp,
+}
 
-    #[test]
-    fn a_clock_set_back_does_not_lengthen_it() {
-        let deadline = Deadline::from_wall(
-            Timestamp::from_micros(1_000),
-            moment(400, 50),
-            Timestamp::from_micros(0),
-        );
-        assert!(!deadline.is_due(moment(999, 649)));
-        assert!(deadline.is_due(moment(100, 650)), "the boot clock ends it");
-        assert!(deadline.is_due(moment(1_000, 60)), "a clock set forwards ends it");
-    }
-
-    #[test]
-    fn a_clock_set_back_over_a_reboot_does_not_lengthen_it() {
-        let recorded = Timestamp::from_micros(900);
-        let deadline = Deadline::from_wall(Timestamp::from_micros(1_000), moment(5, 3), recorded);
-        assert!(deadline.is_due(moment(108, 103)));
-    }
-
-    proptest! {
-        #[test]
-        fn it_is_due_after_the_time_that_was_left_whatever_the_wall_clock_does(
-            expires in 0_i64..1 << 50, wall in 0_i64..1 << 50, high in 0_i64..1 << 50,
-            boot in 0_i64..1 << 50, later_wall in 0_i64..1 << 50,
-        ) {
-            let deadline = Deadline::from_wall(
-                Timestamp::from_micros(expires), moment(wall, boot), Timestamp::from_micros(high),
-            );
-            let left = (expires - wall.max(high)).max(0);
-            prop_assert!(deadline.is_due(moment(later_wall, boot + left)));
+impl Kept {
+    /// The deadline on the clocks of this boot; `here` is its first or any later moment.
+    ///
+    /// In the boot that it is of, it is what it is. In a later one so much is left by the boot clock
+    /// as was left at the last mark of its boot, and the wall clock may only end it earlier: one that
+    /// has stood still or was set back over the reboot adds nothing. Where there is no such mark,
+    /// what is left is counted from the latest wall clock that was ever seen.
+    #[must_use]
+    pub fn in_boot(&self, here: &Mark, past: &Past) -> Deadline {
+        if self.boot_id == here.boot_id {
+            return self.deadline;
         }
+        let wall = self.deadline.wall;
+        let by_wall = Deadline::from_wall(wall, here.at).boot;
+        let boot = match &past.mark {
+            // The boot clock began after the mark: all of it has passed since.
+            Some(mark) if mark.boot_id == self.boot_id => {
+                self.deadline.boot.saturating_sub(mark.at.boot).max(0)
+            }
+            _ => {
+                let left = wall.micros_since(past.seen).max(0);
+                here.at.boot.saturating_add(left)
+            }
+        };
+        Deadline { wall, boot: boot.min(by_wall) }
+    }
+
+    /// Whether it is reached, in this boot.
+    #[must_use]
+    pub fn is_over(&self, here: &Mark, past: &Past) -> bool {
+        self.in_boot(here, past).is_due(here.at)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -133,7 +133,7 @@ impl Grant {
         }
         self.stage = Stage::Active;
         // Counted again from here, so that the boot clock measures the grant and not the wait.
-        self.deadline = Deadline::from_wall(self.deadline.wall, now, now.wall);
+        self.deadline = Deadline::from_wall(self.deadline.wall, now);
         true
     }
 

@@ -14,6 +14,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use nix::sys::stat::{FileStat, lstat};
 use stint_hostfiles::{Look, Staged, open_dir, open_regular, read_all, remove};
+use stint_proto::GrantId;
 
 pub use super::polkit_text::PolkitEntry;
 use super::polkit_text::{read, render};
@@ -132,6 +133,35 @@ impl PolkitRules {
     #[must_use]
     pub fn in_place(&self) -> Option<FileStat> {
         lstat(&self.dir.join(NAME)).ok()
+    }
+
+    /// Takes the rules of the grants out that `over` says are over, by the file's own text. Where the
+    /// text is not stintd's all rules go: none stays that is over. What was in the way is told then.
+    ///
+    /// # Errors
+    /// [`PolkitRuleError`]; the file is then as it was.
+    pub fn take_out(
+        &self,
+        over: impl Fn(&GrantId) -> bool,
+    ) -> Result<(PolkitOutcome, Option<String>), PolkitRuleError> {
+        let opened = open_dir(&self.dir).and_then(|folder| open_regular(&folder, NAME));
+        let text = match opened {
+            Ok((file, _)) => read_all(&file).ok().and_then(|bytes| String::from_utf8(bytes).ok()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Ok((PolkitOutcome::Unchanged, None));
+            }
+            Err(_) => None,
+        };
+        let Some(mut entries) = text.and_then(|text| read(&text).ok()) else {
+            let why = format!("{} is not as stintd writes it", self.dir.join(NAME).display());
+            return self.bring_about(&[]).map(|done| (done, Some(why)));
+        };
+        let count = entries.len();
+        entries.retain(|entry| !over(&entry.grant));
+        if entries.len() == count {
+            return Ok((PolkitOutcome::Unchanged, None));
+        }
+        self.bring_about(&entries).map(|done| (done, None))
     }
 
     /// Whether polkit may still know something by rules that are gone: as of how many notes.

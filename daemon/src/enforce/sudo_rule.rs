@@ -10,13 +10,14 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use nix::sys::stat::{FileStat, lstat};
+use stint_proto::GrantId;
 
 use super::run::{RunError, run};
 use super::sudo_probe::SudoProbe;
 pub use super::sudo_text::SudoEntry;
-use super::sudo_text::render;
+use super::sudo_text::{render, without};
 use super::whole_file::says;
-use stint_hostfiles::{Look, Staged, open_dir, remove};
+use stint_hostfiles::{Look, Staged, open_dir, open_regular, read_all, remove};
 
 const NAME: &str = "stint";
 /// sudo and sudo-rs skip files with a dot in their name.
@@ -116,6 +117,46 @@ impl SudoRules {
         lstat(&self.dir.join(NAME)).ok()
     }
 
+    /// Takes the rules of the grants out that `over` says are over, by the file's own text. Where
+    /// that cannot be done with them alone, as the text is not stintd's or cannot be written again,
+    /// all rules go: none stays that is over. What was in the way is told then.
+    ///
+    /// # Errors
+    /// [`SudoRuleError`] when the file can neither be written nor removed.
+    pub fn take_out(
+        &self,
+        over: impl Fn(&GrantId) -> bool,
+    ) -> Result<(SudoOutcome, Option<String>), SudoRuleError> {
+        let Some(folder) = self.folder_if_there()? else {
+            return Ok((SudoOutcome::Unchanged, None));
+        };
+        let text = match open_regular(&folder, NAME) {
+            Ok((file, _)) => read_all(&file).ok().and_then(|bytes| String::from_utf8(bytes).ok()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Ok((SudoOutcome::Unchanged, None));
+            }
+            Err(_) => None,
+        };
+        let why = match text.as_deref().map(|text| (text, without(text, over))) {
+            Some((text, Ok(Some(left)))) if left == text => {
+                return Ok((SudoOutcome::Unchanged, None));
+            }
+            Some((_, Ok(None))) => return self.remove().map(|done| (done, None)),
+            Some((_, Ok(Some(left)))) => {
+                let staged = self.staged(&folder, &left, &(self.probe)());
+                let done = staged.and_then(|new| new.commit(NAME).map_err(self.file_error(NAME)));
+                match done {
+                    Ok(()) => return Ok((SudoOutcome::Written, None)),
+                    Err(error) => error.to_string(),
+                }
+            }
+            Some((_, Err(_))) | None => {
+                format!("{} is not as stintd writes it", self.dir.join(NAME).display())
+            }
+        };
+        self.remove().map(|done| (done, Some(why)))
+    }
+
     /// Whether [`Self::bring_about`] could write these rules; writes none.
     ///
     /// # Errors
@@ -153,18 +194,20 @@ impl SudoRules {
     }
 
     fn remove(&self) -> Result<SudoOutcome, SudoRuleError> {
-        let folder = match open_dir(&self.dir) {
-            Ok(folder) => folder,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Ok(SudoOutcome::Unchanged);
-            }
-            Err(error) => return Err(SudoRuleError::File { path: self.dir.clone(), error }),
-        };
+        let Some(folder) = self.folder_if_there()? else { return Ok(SudoOutcome::Unchanged) };
         if !remove(&folder, NAME).map_err(self.file_error(NAME))? {
             return Ok(SudoOutcome::Unchanged);
         }
         folder.sync_all().map_err(self.file_error(NAME))?;
         Ok(SudoOutcome::Removed)
+    }
+
+    fn folder_if_there(&self) -> Result<Option<File>, SudoRuleError> {
+        match open_dir(&self.dir) {
+            Ok(folder) => Ok(Some(folder)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(SudoRuleError::File { path: self.dir.clone(), error }),
+        }
     }
 
     fn folder(&self) -> Result<File, SudoRuleError> {
@@ -248,6 +291,33 @@ mod tests {
         assert_eq!(rules.bring_about(&entries).unwrap(), SudoOutcome::Unchanged);
         assert_eq!(fs::metadata(dir.path().join("stint")).unwrap().ino(), metadata.ino());
         assert_eq!(rules.bring_about(&[]).unwrap(), SudoOutcome::Removed);
+        assert!(names(&dir).is_empty());
+    }
+
+    #[test]
+    fn what_cannot_be_taken_out_alone_goes_with_all_the_rest() {
+        let dir = tempfile::tempdir().unwrap();
+        let given = Given::with(RunAs::All, &["ALL"]);
+        let other = Given { grant: "k2mf".parse().unwrap(), ..Given::with(RunAs::All, &["ALL"]) };
+        let over = |id: &GrantId| id.as_str() == "g4t9";
+        let (good, refusing) =
+            (at(&dir, || with(&["/bin/true"])), at(&dir, || with(&["/bin/false"])));
+        assert_eq!(good.take_out(over).unwrap(), (SudoOutcome::Unchanged, None));
+        let both = [given.entry(), other.entry()];
+        let _ = good.bring_about(&both).unwrap();
+        assert_eq!(good.take_out(|_| false).unwrap(), (SudoOutcome::Unchanged, None));
+        assert_eq!(good.take_out(over).unwrap(), (SudoOutcome::Written, None));
+        assert_eq!(good.bring_about(&[other.entry()]).unwrap(), SudoOutcome::Unchanged);
+        assert_eq!(good.take_out(|_| true).unwrap(), (SudoOutcome::Removed, None));
+
+        let _ = good.bring_about(&both).unwrap();
+        let (done, why) = refusing.take_out(over).unwrap();
+        assert_eq!(done, SudoOutcome::Removed);
+        assert!(why.unwrap().contains("/bin/false refuses"));
+        fs::write(dir.path().join("stint"), "alice ALL=(ALL) ALL\n").unwrap();
+        let (done, why) = good.take_out(|_| false).unwrap();
+        assert_eq!(done, SudoOutcome::Removed);
+        assert!(why.unwrap().ends_with("/stint is not as stintd writes it"));
         assert!(names(&dir).is_empty());
     }
 

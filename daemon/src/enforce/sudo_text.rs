@@ -13,6 +13,7 @@ const HEADER: &str = "\
 /// Both sudo and sudo-rs take a last line that was cut off for a whole one: so the last line is
 /// one that says nothing.
 const FOOTER: &str = "# End of the rules that stintd has written.\n";
+const GRANT: &str = "# grant ";
 
 /// What one grant puts into the sudo rule file.
 #[derive(Clone, Debug)]
@@ -46,7 +47,7 @@ pub(super) fn render(entries: &[SudoEntry<'_>], notafter: bool) -> Option<String
         put(
             &mut text,
             format_args!(
-                "# grant {}: {} for {} until {}\n",
+                "{GRANT}{}: {} for {} until {}\n",
                 entry.grant, entry.role, entry.user, entry.expires_at
             ),
         );
@@ -63,6 +64,41 @@ pub(super) fn render(entries: &[SudoEntry<'_>], notafter: bool) -> Option<String
     }
     text.push_str(FOOTER);
     any.then_some(text)
+}
+
+/// A text that stintd has not written, so that nothing can be taken out of it alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct NotOurs;
+
+/// The file's text without the rules of the grants that `over` says are over; `None` when no rule is
+/// left, and there should be no file. Needs neither the state nor the policy.
+///
+/// # Errors
+/// [`NotOurs`] when the text is not of the form that stintd writes.
+pub(super) fn without(
+    text: &str,
+    over: impl Fn(&GrantId) -> bool,
+) -> Result<Option<String>, NotOurs> {
+    let inner = text.strip_prefix(HEADER).and_then(|rest| rest.strip_suffix(FOOTER));
+    let (mut left, mut keeping) = (String::new(), None);
+    for line in inner.ok_or(NotOurs)?.split_inclusive('\n') {
+        if let Some(grant) = line.strip_prefix(GRANT) {
+            let id = grant.split_once(": ").and_then(|(id, _)| id.parse::<GrantId>().ok());
+            keeping = Some(!over(&id.ok_or(NotOurs)?));
+        } else if !is_rule(line) {
+            return Err(NotOurs);
+        }
+        if keeping.ok_or(NotOurs)? {
+            left.push_str(line);
+        }
+    }
+    Ok((!left.is_empty()).then(|| format!("{HEADER}{left}{FOOTER}")))
+}
+
+/// Whether a line begins as those do that give somebody something: `#UID ALL=(`.
+fn is_rule(line: &str) -> bool {
+    let rest = line.strip_prefix('#').and_then(|rest| rest.split_once(" ALL=("));
+    rest.is_some_and(|(uid, _)| !uid.is_empty() && uid.bytes().all(|b| b.is_ascii_digit()))
 }
 
 fn put(text: &mut String, part: Arguments<'_>) {
@@ -175,6 +211,30 @@ pub(super) mod tests {
             rule_line(entry, true),
             "#1000 ALL=(ALL) NOTAFTER=20261201170000Z LOG_INPUT: LOG_OUTPUT: NOPASSWD: ALL"
         );
+    }
+
+    #[test]
+    fn what_is_over_is_taken_out_and_the_rest_stays_to_the_letter() {
+        let given = Given::with(RunAs::All, &["/usr/bin/id -u", "/usr/bin/true"]);
+        let other = Given { grant: "k2mf".parse().unwrap(), ..Given::with(RunAs::All, &["ALL"]) };
+        let both = render(&[given.entry(), other.entry()], true).unwrap();
+        for (over, left) in [("g4t9", other.entry()), ("k2mf", given.entry())] {
+            let found = without(&both, |id| id.as_str() == over).unwrap();
+            assert_eq!(found, render(&[left], true));
+        }
+        assert_eq!(without(&both, |_| false).unwrap().as_ref(), Some(&both));
+        assert_eq!(without(&both, |_| true), Ok(None));
+        let first = both.lines().nth(1).unwrap();
+        for bad in [
+            both.replacen("#1000 ALL", "%wheel ALL", 1),
+            both.replacen(&format!("{first}\n"), "", 1),
+            both.replacen("# grant g4t9", "# grant ../x", 1),
+            both.replacen(FOOTER, "", 1),
+            format!("Defaults !pam_acct_mgmt\n{both}"),
+            String::new(),
+        ] {
+            assert_eq!(without(&bad, |_| false), Err(NotOurs), "{bad}");
+        }
     }
 
     #[test]

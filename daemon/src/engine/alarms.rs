@@ -60,6 +60,15 @@ impl Alarms {
         new
     }
 
+    /// Takes one away that a try has shown to be over; the others stand.
+    pub(super) fn over(&mut self, about: &str) {
+        self.standing.remove(about);
+        if self.standing.is_empty() {
+            self.retry_at = None;
+            self.pause = 0;
+        }
+    }
+
     /// Sets the time of the next try: soon for what is new; else pauses grow from try to try, and
     /// what happens between two tries moves nothing.
     fn try_later(&mut self, now: Moment, new: bool) {

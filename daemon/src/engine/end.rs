@@ -39,6 +39,12 @@ impl Ending {
         Self { reason: EndReason::Dropped, actor: actor.to_owned(), why: None }
     }
 
+    /// Before this daemon was started, for this reason.
+    pub(super) fn again(reason: EndReason) -> Self {
+        let why = Some("it was ended before stintd was started again".to_owned());
+        Self { reason, actor: "stintd".to_owned(), why }
+    }
+
     /// By the policy.
     pub(super) fn policy(why: &str) -> Self {
         let why = Some(why.to_owned());
@@ -126,10 +132,11 @@ impl Engine {
     }
 
     /// Makes ends durable and takes back what was given. The caller holds `changes`.
-    async fn take_back(&self, ended: &[Grant], ending: &Ending) {
+    pub(super) async fn take_back(&self, ended: &[Grant], ending: &Ending) {
         if ended.is_empty() {
             return;
         }
+        self.note_ended(ended, ending.reason);
         let evictions = self.evictions_of(ended);
         let mut writes: Vec<Write> = evictions.iter().cloned().map(Write::EvictionOwed).collect();
         let mut entries = Vec::with_capacity(ended.len());
@@ -163,7 +170,7 @@ impl Engine {
         }
     }
 
-    fn close_gate(&self, ids: &[GrantId], ending: &Ending) -> Vec<Grant> {
+    pub(super) fn close_gate(&self, ids: &[GrantId], ending: &Ending) -> Vec<Grant> {
         let at = self.now().wall;
         let mut state = self.state();
         let mut ended = Vec::new();

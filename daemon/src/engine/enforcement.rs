@@ -54,6 +54,8 @@ pub(super) enum About {
     Start,
     /// Processes that should have ended: which, by a word of its own.
     Eviction(String),
+    /// The list of what is given.
+    List,
     /// All of it: nothing is known to have been done.
     Everything,
 }
@@ -65,7 +67,7 @@ impl Failure {
             About::Giving(user, group) => *user == grant.user && role.groups.contains(group),
             About::SudoRules => !role.sudo.is_empty(),
             About::PolkitRules => !role.polkit.is_empty(),
-            About::Everything => true,
+            About::Everything | About::List => true,
             About::TakingBack(..)
             | About::PolkitMemory
             | About::Tickets
@@ -86,6 +88,7 @@ impl Failure {
             About::State => "state".to_owned(),
             About::Start => "start".to_owned(),
             About::Eviction(which) => which.clone(),
+            About::List => "list".to_owned(),
             About::Everything => "everything".to_owned(),
         }
     }
@@ -96,7 +99,7 @@ impl Failure {
             About::Giving(..) | About::TakingBack(..) => Event::GroupFailed,
             About::SudoRules | About::Tickets | About::Everything => Event::SudoRuleFailed,
             About::PolkitRules | About::PolkitMemory => Event::PolkitRuleFailed,
-            About::State | About::Start | About::Eviction(_) => Event::AuditGap,
+            About::State | About::Start | About::Eviction(_) | About::List => Event::AuditGap,
         }
     }
 }
@@ -116,7 +119,7 @@ impl Engine {
         let (mut desired, owned, fresh) = {
             let state = self.state();
             let holding = || state.index.iter().filter(|grant| grant.holds(now));
-            let desired = desired(&state.policy, &self.host, holding());
+            let mut desired = desired(&state.policy, &self.host, holding());
             let owned: HashSet<(&UserName, &GroupName)> =
                 state.owned.iter().map(|own| (&own.user, &own.group)).collect();
             let uids: HashMap<&UserName, Uid> =
@@ -126,14 +129,19 @@ impl Engine {
                 is_fresh.then(|| uids.get(user).map(|uid| (pair.clone(), *uid))).flatten()
             });
             let fresh: BTreeMap<(UserName, GroupName), Uid> = fresh.collect();
+            desired.applied = self.applied(&state, now);
             (desired, state.owned.clone(), fresh)
         };
         desired.carried = self.carried_already(fresh).await;
+        // Who had it of stint before and is still to be ended is not spared by a new grant.
+        let is_owed = |pair: &(UserName, GroupName)| self.owes_carriers(pair);
+        desired.carried.retain(|pair, _| !is_owed(pair));
+        let carried = desired.carried.clone();
         let mechanisms = Arc::clone(&self.mechanisms);
         let (store, ruled) = (self.store.clone(), Arc::clone(&self.ruled));
         let work = tokio::task::spawn_blocking(move || {
             let mut mechanisms = mechanisms.lock().unwrap_or_else(PoisonError::into_inner);
-            mechanisms.bring_about(&desired, &owned, &store, &ruled)
+            mechanisms.bring_about(desired, &owned, &store, &ruled)
         });
         let mut report = match work.await {
             Ok(report) => report,
@@ -143,6 +151,7 @@ impl Engine {
             report.failures.extend(self.unseen(membership).await);
         }
         let evictions = std::mem::take(&mut report.evictions);
+        self.state().carried.extend(carried);
         (self.take_in(report, now), evictions)
     }
 
@@ -189,6 +198,7 @@ impl Engine {
                 state.owned.remove(gone);
             }
             state.unsaved.extend(unsaved);
+            state.listing.is_due = true;
         }
         let is_none = added.is_empty() && removed.is_empty();
         let givers = if is_none { Givers::new() } else { self.givers() };
@@ -204,10 +214,15 @@ impl Engine {
         if let Some(text) = polkit_rules {
             self.record.note(Entry::new(now.wall, Event::PolkitRuleWritten, text));
         }
-        let (unsaved, unbegun, unended, unforgotten) = {
+        let (unsaved, unbegun, unended, unforgotten, unlisted) = {
             let state = self.state();
-            let unforgotten = state.unforgotten.clone();
-            (!state.unsaved.is_empty(), state.unbegun.clone(), state.unended.clone(), unforgotten)
+            (
+                !state.unsaved.is_empty(),
+                state.unbegun.clone(),
+                state.unended.clone(),
+                state.unforgotten.clone(),
+                state.listing.failed.clone(),
+            )
         };
         if unsaved {
             failures.push(Failure { about: About::State, text: unsaved_text() });
@@ -216,6 +231,8 @@ impl Engine {
         failures.extend(unforgotten.map(|text| Failure { about: About::PolkitMemory, text }));
         let unended = unended.into_iter();
         failures.extend(unended.map(|(key, text)| Failure { about: About::Eviction(key), text }));
+        let is_named = failures.iter().any(|failure| failure.about == About::List);
+        failures.extend(unlisted.filter(|_| !is_named));
         self.raise(&failures, now);
         failures
     }
@@ -350,7 +367,8 @@ impl Engine {
     pub fn note_time(&self) {
         let running = self.state().index.iter().next().is_some();
         if running {
-            self.store.note(Write::HighWater(self.trusted_wall(self.now())));
+            self.store.note(Write::HighWater(self.now().wall));
+            self.relist_soon();
         }
     }
 }
@@ -375,7 +393,9 @@ fn desired<'a>(policy: &Policy, host: &str, holding: impl Iterator<Item = &'a Gr
         let role = policy.roles.get(&grant.role).filter(|role| role.on_host(host));
         let Some(role) = role else { continue };
         for group in &role.groups {
-            desired.memberships.insert((grant.user.clone(), group.clone()));
+            let pair = (grant.user.clone(), group.clone());
+            desired.conferred_by.entry(pair.clone()).or_default().insert(grant.id.clone());
+            desired.memberships.insert(pair);
         }
         if !role.sudo.is_empty() {
             desired.sudo.push(SudoGrant {

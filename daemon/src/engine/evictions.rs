@@ -8,20 +8,19 @@ use std::io;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use stint_proto::{Event, GrantId, GroupName, Uid, UserName};
+use stint_proto::{GrantId, GroupName, Uid, UserName};
 use tokio::sync::{Semaphore, mpsc};
-use tokio::task::JoinSet;
 
-use super::Engine;
 use super::enforcement::{About, Failure};
+use super::{Engine, Lookups};
 use crate::accounts::{self, AccountError};
+use crate::applied::key_of;
 use crate::domain::control_group::Group;
 use crate::domain::grant::Grant;
 use crate::domain::human::Process;
 use crate::domain::manner::Manner;
 use crate::process;
-use crate::record::Entry;
-use crate::sessions::{Ended, Stubborn, Tree, Whom, end, names, processes};
+use crate::sessions::{Tree, Whom, end_all, unknown};
 use crate::store::{Eviction, EvictionOf, Write};
 
 /// How long the account database may take to say who somebody is.
@@ -37,13 +36,6 @@ const BATCH: usize = 20_000;
 
 /// An eviction, and how long it is put off.
 pub(super) type Owed = (Duration, Eviction);
-
-/// What an eviction came to.
-#[derive(Default)]
-struct Outcome {
-    ended: Ended,
-    left: Vec<(String, i32)>,
-}
 
 impl Engine {
     /// What is to be ended with these grants, to be written with their end.
@@ -66,6 +58,7 @@ impl Engine {
     /// The same, so much later.
     pub(super) fn evict_after(&self, delay: Duration, evictions: Vec<Eviction>) {
         for eviction in evictions {
+            self.state().owed.insert(key_of(&eviction), eviction.clone());
             // The receiver lives as long as the engine does.
             self.evictions.send((delay, eviction)).ok();
         }
@@ -149,9 +142,9 @@ impl Engine {
             let place = places.acquire().await;
             let Err(text) = self.try_to_evict(eviction).await else { break };
             drop(place);
-            self.state().unended.insert(key(eviction), text.clone());
+            self.state().unended.insert(key_of(eviction), text.clone());
             self.residue.look_now();
-            let about = About::Eviction(key(eviction));
+            let about = About::Eviction(key_of(eviction));
             self.alarm(Failure { about, text: text.clone() }, &text);
             tokio::time::sleep(pause).await;
             pause = pause.saturating_mul(2).min(longest);
@@ -164,8 +157,11 @@ impl Engine {
             return;
         }
         for eviction in done {
-            self.state().unended.remove(&key(eviction));
+            let mut state = self.state();
+            state.unended.remove(&key_of(eviction));
+            state.owed.remove(&key_of(eviction));
         }
+        self.relist_soon();
         self.forget_dead_sessions(done);
         // What cannot be written is looked at once more after the next start, and meets nobody.
         let writes = done.iter().cloned().map(Write::EvictionDone).collect();
@@ -195,47 +191,11 @@ impl Engine {
         if !eviction.leave && !whom.is_empty() {
             self.announce_end_of_sessions(eviction);
         }
-        let mut outcome = Outcome::default();
-        let mut stubborn = Vec::new();
-        let mut ending = JoinSet::new();
-        for whom in whom {
-            // The removal of the package may run inside what it ends: it is not to be cut off.
-            let leave = eviction.leave
-                || whom.holds_this_process().map_err(|error| unknown(eviction, &error))?;
-            if leave {
-                let work = tokio::task::spawn_blocking(move || whom.find());
-                let found = work.await.map_err(io::Error::other).and_then(|found| found);
-                outcome.left.extend(found.map_err(|error| unknown(eviction, &error))?);
-            } else {
-                ending.spawn(end(whom, Duration::from_secs(eviction.grace.seconds())));
-            }
+        let (outcome, stubborn) = end_all(eviction, whom, self.given_again(eviction)).await?;
+        for entry in outcome.entries(eviction, self.now().wall) {
+            self.record.note(entry);
         }
-        loop {
-            let done = tokio::select! {
-                done = ending.join_next() => done,
-                // Who has the group again keeps what they start now; what is left of before ends
-                // with that.
-                () = self.given_again(eviction) => {
-                    ending.shutdown().await;
-                    None
-                }
-            };
-            let Some(done) = done else { break };
-            match done.map_err(|error| unknown(eviction, &io::Error::other(error)))? {
-                Ok(Ended { all, killed }) => {
-                    outcome.ended.all.extend(all);
-                    outcome.ended.killed += killed;
-                }
-                Err(Ok(Stubborn(left))) => stubborn.extend(left),
-                Err(Err(error)) => return Err(unknown(eviction, &error)),
-            }
-        }
-        self.record_eviction(eviction, &outcome);
-        if stubborn.is_empty() {
-            return Ok(());
-        }
-        let (what, who) = (what(eviction), names(&stubborn));
-        Err(format!("{what} still has processes that SIGKILL does not end: {who}"))
+        stubborn.map_or(Ok(()), Err)
     }
 
     /// Returns once a group that was taken back is given again.
@@ -279,26 +239,9 @@ impl Engine {
 
     /// This user's processes that carry the group, if it is not theirs in another way.
     async fn carriers(&self, user: &UserName, group: &GroupName) -> Result<Vec<Whom>, String> {
-        let (asked_user, asked_group) = (user.clone(), group.clone());
-        let asked = move || -> Result<Option<(Uid, u32)>, AccountError> {
-            let Some(account) = accounts::by_name(&asked_user)? else { return Ok(None) };
-            if accounts::is_member(&asked_user, &asked_group)? {
-                return Ok(None);
-            }
-            Ok(Some((account.uid, accounts::gid(&asked_group)?)))
+        let Some((uid, gid)) = carried_without_right(&self.evicting, user, group).await? else {
+            return Ok(Vec::new());
         };
-        let found = match self.evicting.ask(ACCOUNT_LIMIT, asked).await {
-            Some(Ok(found)) => found,
-            // Nobody can be found by a group or an account that is gone.
-            Some(Err(AccountError::UnknownGroup { .. } | AccountError::Unknown { .. })) => None,
-            Some(Err(error)) => return Err(format!("{user} may still carry {group}: {error}")),
-            None => {
-                return Err(format!(
-                    "{user} may still carry {group}: the account database does not answer in time"
-                ));
-            }
-        };
-        let Some((uid, gid)) = found else { return Ok(Vec::new()) };
         let before = self.store.carriers(user.clone(), group.clone()).await;
         let before = before.map_err(|error| format!("{user} may still carry {group}: {error}"))?;
         let but = before.into_iter().collect();
@@ -337,39 +280,34 @@ impl Engine {
         // Where the host does not say in time nobody is known, and nobody is spared.
         self.evicting.ask(ACCOUNT_LIMIT, look).await.flatten().unwrap_or_default()
     }
+}
 
-    fn record_eviction(&self, eviction: &Eviction, outcome: &Outcome) {
-        let what = what(eviction);
-        let Outcome { ended: Ended { all, killed }, left } = outcome;
-        if !all.is_empty() {
-            let by_force = match killed {
-                0 => String::new(),
-                killed => format!(", {killed} of them by SIGKILL"),
-            };
-            let count = processes(all.len());
-            let text =
-                format!("{what} is over, and {count} ended with it{by_force}: {}", names(all));
-            self.record.note(self.about_eviction(Event::SessionTerminated, eviction, text));
+/// By which numbers they are found who carry this group as this user; `None` where it is theirs in
+/// another way, or one of both is gone.
+///
+/// # Errors
+/// When the account database does not say, or not in time.
+pub(crate) async fn carried_without_right(
+    lookups: &Lookups,
+    user: &UserName,
+    group: &GroupName,
+) -> Result<Option<(Uid, u32)>, String> {
+    let (asked_user, asked_group) = (user.clone(), group.clone());
+    let asked = move || -> Result<Option<(Uid, u32)>, AccountError> {
+        let Some(account) = accounts::by_name(&asked_user)? else { return Ok(None) };
+        if accounts::is_member(&asked_user, &asked_group)? {
+            return Ok(None);
         }
-        if !left.is_empty() {
-            let count = processes(left.len());
-            let text = format!("{what} is over, and by its role {count} went on: {}", names(left));
-            self.record.note(self.about_eviction(Event::SessionLeft, eviction, text));
-        }
-    }
-
-    fn about_eviction(&self, event: Event, eviction: &Eviction, text: String) -> Entry {
-        let mut entry = Entry::new(self.now().wall, event, text);
-        entry.user = Some(eviction.user.to_string());
-        match &eviction.of {
-            EvictionOf::Sessions { grant, role, uid } => {
-                entry.uid = Some(*uid);
-                entry.grant = Some(grant.clone());
-                entry.role = Some(role.clone());
-            }
-            EvictionOf::Group { group } => entry.group = Some(group.clone()),
-        }
-        entry
+        Ok(Some((account.uid, accounts::gid(&asked_group)?)))
+    };
+    match lookups.ask(ACCOUNT_LIMIT, asked).await {
+        Some(Ok(found)) => Ok(found),
+        // Nobody can be found by a group or an account that is gone.
+        Some(Err(AccountError::UnknownGroup { .. } | AccountError::Unknown { .. })) => Ok(None),
+        Some(Err(error)) => Err(format!("{user} may still carry {group}: {error}")),
+        None => Err(format!(
+            "{user} may still carry {group}: the account database does not answer in time"
+        )),
     }
 }
 
@@ -422,23 +360,4 @@ fn is_one(user: &UserName, uids: &HashSet<u32>) -> bool {
         Ok(Some(account)) => uids.contains(&account.uid.0),
         Ok(None) | Err(_) => true,
     }
-}
-
-fn key(eviction: &Eviction) -> String {
-    match &eviction.of {
-        EvictionOf::Sessions { grant, .. } => format!("sessions {grant}"),
-        EvictionOf::Group { group } => format!("carriers {} {group}", eviction.user),
-    }
-}
-
-fn what(eviction: &Eviction) -> String {
-    let user = &eviction.user;
-    match &eviction.of {
-        EvictionOf::Sessions { grant, role, .. } => format!("{role} for {user} ({grant})"),
-        EvictionOf::Group { group } => format!("{user}'s membership in {group}"),
-    }
-}
-
-fn unknown(eviction: &Eviction, error: &io::Error) -> String {
-    format!("{} may still have processes: {error}", what(eviction))
 }

@@ -98,7 +98,7 @@ impl Engine {
             uid: request.uid,
             role: request.role.clone(),
             starts_at,
-            deadline: Deadline::from_wall(expires_at, now, now.wall),
+            deadline: Deadline::from_wall(expires_at, now),
             stage: Stage::Scheduled,
             origin: if emergency { Origin::BreakGlass } else { Origin::Request },
             reason: request.reason.clone(),

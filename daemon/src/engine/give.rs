@@ -127,7 +127,7 @@ impl Engine {
             uid: account.uid,
             role: order.role,
             starts_at,
-            deadline: Deadline::from_wall(expires_at, now, now.wall),
+            deadline: Deadline::from_wall(expires_at, now),
             stage: Stage::Scheduled,
             origin: Origin::Admin,
             reason: order.reason,

@@ -2,7 +2,7 @@
 //! what was done. Runs on a thread where waiting is allowed; decides nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use nix::sys::stat::FileStat;
@@ -11,9 +11,10 @@ use stint_proto::{GrantId, GroupName, POLKIT_RULE_FILE, SUDO_RULE_FILE, Timestam
 use tokio::sync::Notify;
 
 use super::enforcement::{About, Failure};
+use crate::applied::{Applied, Given, List, ListError};
 use crate::domain::human::Process;
 use crate::domain::manner::Manner;
-use crate::enforce::change::{Action, Change, Intend, Membership as Pair};
+use crate::enforce::change::{Action, Change, Membership as Pair};
 use crate::enforce::group_files::Etc;
 use crate::enforce::groups::{GroupReport, Groups, choose};
 use crate::enforce::polkit_rule::{PolkitEntry, PolkitOutcome, PolkitRules};
@@ -39,6 +40,10 @@ pub(super) struct Desired {
     pub(super) carried: BTreeMap<Pair, Vec<Process>>,
     /// How those are ended who carry a group that was taken back.
     pub(super) manners: BTreeMap<GroupName, Manner>,
+    /// By which grants somebody is in a group.
+    pub(super) conferred_by: BTreeMap<Pair, BTreeSet<GrantId>>,
+    /// What the list is to say before any of it is done: the grants that run, and what is owned.
+    pub(super) applied: Applied,
 }
 
 /// A grant whose role has sudo rules.
@@ -82,9 +87,10 @@ impl Report {
     }
 }
 
-/// Everything of the host that grants change.
+/// Everything of the host that grants change, and the list of it.
 #[derive(Debug)]
 pub struct Mechanisms {
+    list: List,
     files: Groups,
     userdb: Groups,
     sudo: SudoRules,
@@ -95,10 +101,11 @@ pub struct Mechanisms {
 }
 
 impl Mechanisms {
-    /// Those of the host itself.
+    /// Those of the host itself, with the list in this folder.
     #[must_use]
-    pub fn of_host() -> Self {
+    pub fn of_host(state_dir: &Path) -> Self {
         Self {
+            list: List::unread(state_dir),
             files: Groups::Files(Etc::of_host()),
             userdb: Groups::Userdb(Userdb::of_host()),
             sudo: SudoRules::of_host(),
@@ -108,26 +115,65 @@ impl Mechanisms {
         }
     }
 
-    /// Brings the host to what is desired. What stint owns is made durable before it takes effect.
+    /// Reads the list, by whoever holds the lock; what cannot be read of it is returned.
+    pub(super) fn read_list(&mut self) -> Vec<String> {
+        self.list.reread()
+    }
+
+    /// What the list says.
+    pub(super) fn listed(&self) -> &Applied {
+        self.list.said()
+    }
+
+    /// Has the list say this and nothing else.
+    ///
+    /// # Errors
+    /// [`ListError`] when it cannot be written.
+    pub(super) fn list(&mut self, applied: Applied) -> Result<(), ListError> {
+        self.list.set(applied)
+    }
+
+    /// The same, with its moment renewed however old it is.
+    ///
+    /// # Errors
+    /// [`ListError`] when it cannot be written.
+    pub(super) fn list_now(&mut self, applied: Applied) -> Result<(), ListError> {
+        self.list.renew(applied)
+    }
+
+    /// Brings the host to what is desired. What stint owns is made durable before it takes effect,
+    /// and listed where it is found without the state. What cannot be listed is not applied; what
+    /// is to be taken back is taken back all the same.
     /// `ruled` is told when the rules have been seen to, which nobody's locks hold up.
     pub(super) fn bring_about(
         &mut self,
-        desired: &Desired,
+        mut desired: Desired,
         owned: &BTreeSet<Membership>,
         store: &Store,
         ruled: &Notify,
     ) -> Report {
         let mut report = Report::default();
+        if let Err(error) = self.list.add(&desired.applied) {
+            let said = self.list.said();
+            let is_listed = |id: &GrantId| said.grants.get(id) == desired.applied.grants.get(id);
+            desired.sudo.retain(|entry| is_listed(&entry.grant));
+            desired.polkit.retain(|entry| is_listed(&entry.grant));
+            let is_owned = |(user, group): &Pair| {
+                owned.iter().any(|own| own.user == *user && own.group == *group)
+            };
+            desired.memberships.retain(is_owned);
+            report.failures.push(unlisted(&error));
+        }
         // The rules first: they wait for nobody's lock.
-        self.bring_sudo(desired, &mut report);
-        self.bring_polkit(desired, &mut report);
+        self.bring_sudo(&desired, &mut report);
+        self.bring_polkit(&desired, &mut report);
         ruled.notify_one();
-        self.bring_groups(desired, owned, store, &mut report);
+        self.bring_groups(&desired, owned, store, &mut report);
         report
     }
 
     fn bring_groups(
-        &self,
+        &mut self,
         desired: &Desired,
         owned: &BTreeSet<Membership>,
         store: &Store,
@@ -163,17 +209,44 @@ impl Mechanisms {
             if wanted.is_empty() && held.is_empty() {
                 continue;
             }
-            let groups = match backend {
-                Backend::Files => &self.files,
-                Backend::Userdb => &self.userdb,
+            self.bring_members(backend, &wanted, &held, desired, store, report);
+        }
+    }
+
+    /// Brings one backend from what it holds to what is wanted of it.
+    fn bring_members(
+        &mut self,
+        backend: Backend,
+        wanted: &BTreeSet<Pair>,
+        held: &BTreeSet<Pair>,
+        desired: &Desired,
+        store: &Store,
+        report: &mut Report,
+    ) {
+        let groups = match backend {
+            Backend::Files => &self.files,
+            Backend::Userdb => &self.userdb,
+        };
+        let list = &mut self.list;
+        let mut intention = Intention { backend, desired, store, list, made: Vec::new() };
+        let mut failed = false;
+        let intend = &mut |changes: &[Change]| {
+            let done = intention.take(changes);
+            failed = done.is_err();
+            done
+        };
+        let done = groups.bring_about(wanted, held, intend);
+        report.intended.append(&mut intention.made);
+        take_in(backend, done, desired, store, report);
+        if failed {
+            // What cannot be given must not keep what is over.
+            let over: BTreeSet<Pair> = held.difference(wanted).cloned().collect();
+            let is_tried_again = |about: &About| {
+                matches!(about, About::TakingBack(user, group)
+                    if over.contains(&(user.clone(), group.clone())))
             };
-            let mut intended = Vec::new();
-            let done = groups.bring_about(
-                &wanted,
-                &held,
-                &mut intend(backend, desired, store, &mut intended),
-            );
-            report.intended.append(&mut intended);
+            report.failures.retain(|failure| !is_tried_again(&failure.about));
+            let done = groups.bring_about(&BTreeSet::new(), &over, &mut |_| Ok(()));
             take_in(backend, done, desired, store, report);
         }
     }
@@ -293,32 +366,48 @@ fn owned_by(backend: Backend, (user, group): Pair) -> Membership {
 
 /// Makes ownership durable before a membership takes effect: what is added here is stint's to take
 /// back, even if the daemon dies before it has seen that it worked.
-fn intend<'a>(
+struct Intention<'a> {
     backend: Backend,
     desired: &'a Desired,
     store: &'a Store,
-    intended: &'a mut Vec<Membership>,
-) -> Box<Intend<'a>> {
-    Box::new(move |changes: &[Change]| {
-        let adds: Vec<Membership> = changes
-            .iter()
-            .filter(|change| change.action == Action::Add)
-            .map(|change| owned_by(backend, change.membership.clone()))
-            .collect();
-        if adds.is_empty() {
+    list: &'a mut List,
+    made: Vec<Membership>,
+}
+
+impl Intention<'_> {
+    fn take(&mut self, changes: &[Change]) -> Result<(), String> {
+        let added = changes.iter().filter(|change| change.action == Action::Add);
+        let added: Vec<&Pair> = added.map(|change| &change.membership).collect();
+        if added.is_empty() {
             return Ok(());
         }
-        // What is known of earlier stays where nobody has looked now: stint gave it itself then.
-        let added = changes.iter().filter(|change| change.action == Action::Add);
-        let carriers = added.filter_map(|change| {
-            let carried = desired.carried.get(&change.membership)?.clone();
-            Some(Write::Carriers(owned_by(backend, change.membership.clone()), carried))
-        });
-        let writes = adds.iter().cloned().map(Write::Owned).chain(carriers).collect();
-        store.change_blocking(writes).map_err(|error| error.to_string())?;
-        intended.extend(adds);
-        Ok(())
-    })
+        let Self { backend, desired, store, list, made } = self;
+        let mut writes = Vec::new();
+        let mut listed = Applied { mark: desired.applied.mark.clone(), ..Applied::default() };
+        for pair in added {
+            let membership = owned_by(*backend, pair.clone());
+            writes.push(Write::Owned(membership.clone()));
+            // What is known of earlier stays where nobody has looked now: stint gave it itself then.
+            let carried = desired.carried.get(pair).cloned();
+            if let Some(carried) = carried.clone() {
+                writes.push(Write::Carriers(membership.clone(), carried));
+            }
+            let grants = desired.conferred_by.get(pair).cloned().unwrap_or_default();
+            let given = Given { grants, carried: carried.unwrap_or_default() };
+            listed.members.insert(membership.clone(), given);
+            made.push(membership);
+        }
+        list.add(&listed).map_err(|error| error.to_string())?;
+        store.change_blocking(writes).map_err(|error| error.to_string())
+    }
+}
+
+/// That the list does not say what it should.
+pub(super) fn unlisted(error: &ListError) -> Failure {
+    let text = format!(
+        "what is given cannot be listed for stint-sweep, so nothing new is granted: {error}"
+    );
+    Failure { about: About::List, text }
 }
 
 fn take_in(

@@ -20,6 +20,7 @@ mod fulfil;
 mod give;
 mod ground;
 mod holder;
+mod listing;
 mod lookups;
 mod mechanisms;
 mod news;
@@ -41,25 +42,29 @@ use std::fs::File;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 pub use check::Peer;
+pub(crate) use evictions::carried_without_right;
 pub use lookups::Lookups;
 use nix::fcntl::Flock;
 pub use person::BusCaller;
-pub use start::{Places, StartError};
+pub use start::{Places, StartError, hold};
 use stint_policy::Policy;
 use stint_proto::{ErrorCode, Event, Grant as Shown, GrantId, Timestamp};
 use tokio::sync::{Notify, mpsc, watch};
 use zbus::Connection;
 
+use crate::applied::Ended;
 use crate::clock::{Moment, SharedClock};
 use crate::domain::grant::Grant;
+use crate::domain::human::Process;
 use crate::domain::index::Index;
 use crate::domain::passed::Passed;
 use crate::domain::pending::Pending;
+use crate::enforce::change::Membership as Pair;
 use crate::enforce::polkit_rule::PolkitRules;
 use crate::notices::{Hooks, Notices, Waiting};
 use crate::record::{Entry, Record};
 use crate::sessions::Tree;
-use crate::store::{Membership, Session, Store};
+use crate::store::{Eviction, Membership, Session, Store};
 pub use mechanisms::Mechanisms;
 
 /// Why something was not done. One message: what was wrong, and what would be right.
@@ -109,8 +114,14 @@ struct State {
     passed: Passed,
     alarms: alarms::Alarms,
     policy_problem: Option<String>,
-    /// The latest wall clock known at the start, and the boot clock then.
+    /// The latest wall clock known at the start, and the boot clock then: for people, no deadline
+    /// rests on it.
     high_water: Moment,
+    /// Who had a group before stint gave it, of the memberships of this boot.
+    carried: BTreeMap<Pair, Vec<Process>>,
+    /// What is still to be ended.
+    owed: BTreeMap<String, Eviction>,
+    listing: listing::Listing,
     backend: String,
     unsaved: Vec<crate::store::Write>,
     /// Why scheduled grants whose time has come have not begun yet; tried again.
@@ -127,7 +138,9 @@ struct State {
 pub struct Engine {
     clock: SharedClock,
     host: String,
+    boot_id: String,
     places: Places,
+    ended: Ended,
     store: Store,
     record: Record,
     /// For the gate and for root.
@@ -207,8 +220,8 @@ impl Engine {
         &self.host
     }
 
-    /// The wall clock, not believed where it has gone back: from the latest one known at the start
-    /// it can only have gone on as the boot clock has.
+    /// The latest wall clock known at the start, gone on since as the boot clock has, or the wall
+    /// clock where that is ahead: how far it was set back.
     fn trusted_wall(&self, now: Moment) -> Timestamp {
         let known = self.state().high_water;
         let gone_on = known.wall.micros().saturating_add(now.boot.saturating_sub(known.boot));
@@ -234,7 +247,8 @@ impl Engine {
 
     /// Ends the daemon's work in good order: what waits to be recorded is written.
     pub fn close(&self) {
-        self.store.note(crate::store::Write::HighWater(self.trusted_wall(self.now())));
+        self.store.note(crate::store::Write::HighWater(self.now().wall));
+        self.list_at_the_end();
         if self.record.catch_up(self.now().wall) > 0 {
             eprintln!("stintd: the log was full at the end; the state holds every event");
         }

@@ -254,8 +254,7 @@ impl Engine {
             .map_err(|error| error.to_string())?;
         let id = self.new_id().await.map_err(|refusal| refusal.message)?;
         let now = self.now();
-        let trusted = self.trusted_wall(now);
-        let deadline = Deadline::from_wall(entry.until, now, trusted);
+        let deadline = Deadline::from_wall(entry.until, now);
         let mut grant = Grant::from_policy(id, account.uid, entry, deadline);
         if grant.should_start(now) {
             grant.activate(now);

@@ -66,6 +66,7 @@ impl Engine {
             text,
         ));
         self.state().sessions.insert(id.clone(), session.clone());
+        self.relist_if_unnamed(&session);
         let opened = Write::SessionOpened(session.clone());
         match &grant {
             // Nothing but this tells whose session it is: it is durable before anything runs.
@@ -178,6 +179,7 @@ impl Engine {
         let text =
             format!("{} closes a session of {} after {seconds} s", session.user, session.service);
         let grant = session.grant.clone();
+        self.relist_if_unnamed(&session);
         self.record.note_later(self.about_session(
             Event::SessionClosed,
             &session,

@@ -4,32 +4,42 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::fs::File;
+use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 use stint_policy::{Policy, SourceFile};
-use stint_proto::{GrantId, Timestamp};
+use stint_proto::{Event, GrantId, Timestamp};
 use tokio::sync::{Notify, mpsc, watch};
 
 use super::alarms::Alarms;
 use super::end::Ending;
+use super::listing::Listing;
 use super::mechanisms::Mechanisms;
 use super::residue::Watched;
+use super::timer::STEP;
 use super::{Engine, Lookups, State};
+use crate::applied::{Applied, Ended};
 use crate::clock::{Moment, SharedClock};
-use crate::domain::deadline::Deadline;
-use crate::domain::grant::Stage;
+use crate::domain::deadline::{Deadline, Kept, Mark, Past};
+use crate::domain::grant::{Grant, Stage};
 use crate::domain::index::Index;
 use crate::domain::passed::Passed;
 use crate::domain::pending::Pending;
 use crate::notices::{Hooks, Notices};
-use crate::record::{Journal, Record};
+use crate::record::{Entry, Journal, Record};
 use crate::residue::Look;
 use crate::sessions::Tree;
-use crate::store::{Loaded, Store, StoreError, Write};
+use crate::store::{Loaded, Store, StoreError, StoredGrant, Write};
+
+/// How often, and with what pauses, a lock that is held is tried: a sweep that takes memberships back
+/// may wait for others.
+const LOCK_TRIES: usize = 30;
+const LOCK_PAUSE: Duration = Duration::from_millis(100);
 
 /// Where everything is.
 #[derive(Clone, Debug)]
@@ -44,6 +54,8 @@ pub struct Places {
     pub journal: PathBuf,
     /// The syslog socket.
     pub syslog: PathBuf,
+    /// The folder of this boot.
+    pub run_dir: PathBuf,
 }
 
 impl Places {
@@ -56,6 +68,7 @@ impl Places {
             state_dir: stint_proto::STATE_DIR.into(),
             journal: "/run/systemd/journal/socket".into(),
             syslog: "/dev/log".into(),
+            run_dir: stint_proto::RUNTIME_DIR.into(),
         }
     }
 }
@@ -75,10 +88,10 @@ pub enum StartError {
         /// Which file.
         path: PathBuf,
         /// Why.
-        error: std::io::Error,
+        error: io::Error,
     },
     /// The kernel does not say which boot or which host this is.
-    Host(std::io::Error),
+    Host(io::Error),
 }
 
 impl fmt::Display for StartError {
@@ -112,9 +125,13 @@ impl Engine {
     pub async fn open(
         places: Places,
         clock: SharedClock,
-        mechanisms: Mechanisms,
+        mut mechanisms: Mechanisms,
     ) -> Result<(Arc<Self>, Vec<SourceFile>), StartError> {
-        let lock = lock(&places.state_dir.join("lock"))?;
+        let lock = lock(&places.state_dir).await?;
+        // Not before: a sweep may have been at it.
+        for problem in mechanisms.read_list() {
+            eprintln!("stintd: {problem}");
+        }
         let boot_id = crate::clock::boot_id().map_err(StartError::Host)?;
         let host = nix::unistd::gethostname()
             .map_err(|error| StartError::Host(error.into()))?
@@ -123,19 +140,23 @@ impl Engine {
         let (store, loaded) = Store::open(&places.state_dir.join("state.sqlite"), &boot_id)?;
         let record =
             Record::new(Journal::new(places.journal.clone(), places.syslog.clone()), store.clone());
-        let Loaded { grants, requests, memberships, sessions, policy, high_water, evictions } =
-            loaded;
+        let Loaded {
+            grants,
+            requests,
+            memberships,
+            sessions,
+            policy,
+            high_water,
+            evictions,
+            carriers,
+        } = loaded;
         let now = clock.now();
-        let mut index = Index::default();
-        let mut unsaved = Vec::new();
-        for stored in grants {
-            let mut grant = stored.grant;
-            if stored.boot_id != boot_id {
-                grant.deadline = found_again(grant.deadline, grant.stage, now, high_water);
-                // Under this boot's id from now on: another start counts on, not anew.
-                unsaved.push(Write::Grant(grant.clone()));
-            }
-            index.put(grant);
+        let here = Mark { boot_id: boot_id.clone(), at: now };
+        let (index, mut unsaved) = carried(grants, &here, high_water, mechanisms.listed());
+        let step_back = high_water.micros_since(now.wall);
+        if step_back > STEP {
+            // Told once, and from now on this is the time: no deadline rests on the other.
+            unsaved.push(Write::ClockTaken(now.wall));
         }
         let mut pending = Pending::default();
         requests.into_iter().for_each(|request| pending.put(request));
@@ -147,6 +168,8 @@ impl Engine {
         let engine = Arc::new(Self {
             clock,
             host,
+            boot_id,
+            ended: Ended::at(&places.run_dir),
             places,
             store,
             record,
@@ -178,6 +201,9 @@ impl Engine {
                 alarms: Alarms::default(),
                 policy_problem: None,
                 high_water: Moment { wall: high_water.max(now.wall), boot: now.boot },
+                carried: carriers.into_iter().collect(),
+                owed: BTreeMap::new(),
+                listing: Listing { is_due: true, failed: None },
                 backend: "auto".to_owned(),
                 unsaved,
                 unbegun: None,
@@ -190,6 +216,9 @@ impl Engine {
             _lock: lock,
         });
         engine.evict(evictions);
+        if step_back > STEP {
+            engine.record.note(Entry::new(now.wall, Event::ClockStepped, behind(high_water, now)));
+        }
         Ok((engine, policy))
     }
 
@@ -198,7 +227,12 @@ impl Engine {
     /// confers nothing either way.
     pub async fn begin(&self, last_good: Vec<SourceFile>) {
         self.store_or_keep(Vec::new()).await;
+        let noted = self.close_on_noted();
+        let listed =
+            self.mechanisms.lock().unwrap_or_else(PoisonError::into_inner).listed().clone();
+        self.take_in_list(&listed).await;
         self.first_policy(last_good).await;
+        self.take_back_noted(noted).await;
         self.turn(self.now()).await;
         self.start_due().await;
     }
@@ -221,6 +255,10 @@ impl Engine {
         failures.extend(self.evict_now().await.err().unwrap_or_default());
         self.look_after().await;
         self.tidy_groups().await;
+        let changing = self.changes.lock().await;
+        self.relist().await;
+        drop(changing);
+        failures.extend(self.state().listing.failed.take().map(|failure| failure.text));
         if failures.is_empty() {
             return Ok(ended.len());
         }
@@ -228,26 +266,82 @@ impl Engine {
     }
 }
 
-/// Keeps a second stintd away for as long as the returned file is open.
-fn lock(path: &Path) -> Result<Flock<File>, StartError> {
-    let file = File::options()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .mode(0o600)
-        .open(path)
-        .map_err(|error| StartError::Lock { path: path.to_owned(), error })?;
+/// Keeps a second stintd away for as long as the returned file is open. The sweep, which holds it
+/// for a moment, is waited for.
+async fn lock(state_dir: &Path) -> Result<Flock<File>, StartError> {
+    for _ in 0..LOCK_TRIES {
+        match hold(state_dir) {
+            Err(StartError::Running { .. }) => tokio::time::sleep(LOCK_PAUSE).await,
+            held => return held,
+        }
+    }
+    hold(state_dir)
+}
+
+/// Takes the lock that a stintd holds for as long as it runs.
+///
+/// # Errors
+/// [`StartError::Running`] when another holds it.
+pub fn hold(state_dir: &Path) -> Result<Flock<File>, StartError> {
+    let path = state_dir.join("lock");
+    let mut options = File::options();
+    options.create(true).truncate(false).write(true).mode(0o600);
+    let opened = match options.open(&path) {
+        // Held all the same, where the disk can only be read.
+        Err(error) if error.kind() == io::ErrorKind::ReadOnlyFilesystem => File::open(&path),
+        opened => opened,
+    };
+    let file = opened.map_err(|error| StartError::Lock { path: path.clone(), error })?;
     Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|(_, error)| match error {
-        Errno::EWOULDBLOCK => StartError::Running { path: path.to_owned() },
-        other => StartError::Lock { path: path.to_owned(), error: other.into() },
+        Errno::EWOULDBLOCK => StartError::Running { path },
+        other => StartError::Lock { path, error: other.into() },
     })
 }
 
-/// The deadline of a grant that was made under another boot: its boot clock says nothing any more,
-/// and the wall clock is trusted only as far as it has not gone back.
-fn found_again(old: Deadline, stage: Stage, now: Moment, high_water: Timestamp) -> Deadline {
-    match stage {
-        Stage::Active | Stage::Scheduled => Deadline::from_wall(old.wall, now, high_water),
-        Stage::Ended { .. } => old,
+/// The running grants with their deadlines on this boot's clocks, and what is to be written of it.
+fn carried(
+    grants: Vec<StoredGrant>,
+    here: &Mark,
+    high_water: Timestamp,
+    listed: &Applied,
+) -> (Index, Vec<Write>) {
+    let mut index = Index::default();
+    let mut unsaved = Vec::new();
+    for StoredGrant { mut grant, boot_id } in grants {
+        if boot_id != here.boot_id {
+            let kept = Kept { deadline: grant.deadline, boot_id };
+            grant.deadline = found_again(&kept, &grant, here, high_water, listed);
+            // Under this boot's id from now on: another start counts on, not anew.
+            unsaved.push(Write::Grant(grant.clone()));
+        }
+        index.put(grant);
     }
+    (index, unsaved)
+}
+
+/// The deadline of a grant that was made under another boot: the earlier of what the state and the
+/// list say of it.
+fn found_again(
+    kept: &Kept,
+    grant: &Grant,
+    here: &Mark,
+    high_water: Timestamp,
+    listed: &Applied,
+) -> Deadline {
+    // One that has not begun is measured from its beginning; a clock that was once far ahead says
+    // nothing of it.
+    let seen = if grant.stage == Stage::Scheduled { here.at.wall } else { high_water };
+    let mut deadline = kept.in_boot(here, &Past { mark: listed.mark.clone(), seen });
+    if let Some(held) = listed.grants.get(&grant.id) {
+        let by_list = held.until.in_boot(here, &listed.past());
+        deadline.boot = deadline.boot.min(by_list.boot);
+    }
+    deadline
+}
+
+fn behind(high_water: Timestamp, now: Moment) -> String {
+    format!(
+        "the wall clock says {} and has said {high_water} before; no grant is longer for it",
+        now.wall
+    )
 }

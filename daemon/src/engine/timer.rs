@@ -22,10 +22,13 @@ use crate::store::Write;
 
 /// A wall clock that moves by more than this against the boot clock was set, in microseconds;
 /// less is time synchronisation at work.
-const STEP: i64 = 1_000_000;
+pub(super) const STEP: i64 = 1_000_000;
 /// How long until a full log is tried again, in microseconds: while it takes something, and at the
 /// most.
 const LOG_PAUSES: (i64, i64) = (5_000, 500_000);
+/// How long an end may wait for its turn behind changes that wait for locks and for the account
+/// database, in microseconds.
+const OVERDUE: i64 = 600_000_000;
 /// The far future for the wall clock's timer: it is always armed, to notice when the clock is set.
 const FAR: i64 = 4_000_000_000_000_000;
 
@@ -141,14 +144,24 @@ impl Engine {
         }
     }
 
+    /// Whether something is over for so long that nobody can be at it any more.
+    #[must_use]
+    pub fn is_overdue(&self) -> bool {
+        // By the boot clock: one that is set makes nothing late.
+        let now = self.now().boot;
+        let first = self.state().index.next_due().boot;
+        first.is_some_and(|at| at.saturating_add(OVERDUE) <= now)
+    }
+
     /// Ends what is due, and tries again what failed.
     pub(super) async fn turn(&self, now: Moment) {
-        let (due, lapsing, retry) = {
+        let (due, lapsing, retry, relist) = {
             let state = self.state();
             let retry = state.alarms.retry_at().is_some_and(|at| at <= now.boot);
-            (state.index.due(now), state.pending.due(now.wall), retry)
+            let relist = state.listing.is_due && state.listing.failed.is_none();
+            (state.index.due(now), state.pending.due(now.wall), retry, relist)
         };
-        if due.is_empty() && lapsing.is_empty() && !retry {
+        if due.is_empty() && lapsing.is_empty() && !retry && !relist {
             return;
         }
         let changing = self.changes.lock().await;
@@ -161,6 +174,10 @@ impl Engine {
             self.enforce().await;
             // What should have begun is tried with the next look at what starts.
             self.state().unbegun = None;
+        }
+        // Last, and once for all that was done.
+        if relist || retry {
+            self.relist().await;
         }
         drop(changing);
     }

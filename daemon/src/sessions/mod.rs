@@ -4,6 +4,7 @@
 
 mod cgroup;
 mod evict;
+mod eviction;
 mod names;
 mod place;
 mod settle;
@@ -11,6 +12,7 @@ mod units;
 
 pub use cgroup::Tree;
 pub use evict::{Ended, Stubborn, Whom, end};
+pub use eviction::{Outcome, end_all, unknown};
 pub use names::{names, processes};
 pub use place::{Guest, Place, Placed, place};
 pub use settle::settle;

@@ -1,6 +1,8 @@
 //! Processes that are still to be ended, and those that had a group before stint gave it: rows to
 //! values and back.
 
+use std::collections::BTreeMap;
+
 use rusqlite::{Connection, Row, params};
 use stint_proto::{GroupName, Length, Uid, UserName};
 
@@ -77,10 +79,6 @@ pub(super) fn evictions(connection: &Connection, boot_id: &str) -> rusqlite::Res
 }
 
 fn read(row: &Row<'_>) -> rusqlite::Result<Eviction> {
-    fn word<T: std::str::FromStr>(row: &Row<'_>, column: usize) -> rusqlite::Result<T> {
-        let text: String = row.get(column)?;
-        text.parse().map_err(|_| unreadable(column, &text))
-    }
     let kind: String = row.get(0)?;
     let of = match kind.as_str() {
         SESSIONS => EvictionOf::Sessions {
@@ -143,4 +141,26 @@ pub(super) fn carriers(
         Ok(Process { pid: row.get(0)?, started: row.get::<_, i64>(1)?.unsigned_abs() })
     })?;
     rows.collect()
+}
+
+/// All of them, by whom and by what they are known.
+pub(super) fn all_carriers(
+    connection: &Connection,
+    boot_id: &str,
+) -> rusqlite::Result<BTreeMap<(UserName, GroupName), Vec<Process>>> {
+    let mut statement = connection
+        .prepare("SELECT user, \"group\", pid, started FROM carriers WHERE boot_id = ?1")?;
+    let mut all: BTreeMap<_, Vec<Process>> = BTreeMap::new();
+    let mut rows = statement.query([boot_id])?;
+    while let Some(row) = rows.next()? {
+        let started = row.get::<_, i64>(3)?.unsigned_abs();
+        let process = Process { pid: row.get(2)?, started };
+        all.entry((word(row, 0)?, word(row, 1)?)).or_default().push(process);
+    }
+    Ok(all)
+}
+
+fn word<T: std::str::FromStr>(row: &Row<'_>, column: usize) -> rusqlite::Result<T> {
+    let text: String = row.get(column)?;
+    text.parse().map_err(|_| unreadable(column, &text))
 }

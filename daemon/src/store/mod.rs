@@ -88,6 +88,7 @@ impl Store {
             memberships: rows::memberships(&connection)?,
             sessions: rows::sessions(&connection, boot_id)?,
             evictions: eviction_rows::evictions(&connection, boot_id)?,
+            carriers: eviction_rows::all_carriers(&connection, boot_id)?,
             policy: rows::policy_in_force(&connection)?,
             high_water: rows::high_water(&connection)?,
         };

@@ -52,6 +52,9 @@ pub(super) fn write(connection: &Connection, boot_id: &str, write: &Write) -> ru
         }
         // With all others, once for the whole transaction.
         Write::HighWater(_) => Ok(()),
+        Write::ClockTaken(at) => {
+            connection.execute("UPDATE clock SET high_water = ?1", [at.micros()]).map(drop)
+        }
         Write::PolicyInForce(files) => {
             connection.execute("DELETE FROM policy_in_force", [])?;
             for (ordinal, file) in files.iter().enumerate() {

@@ -1,5 +1,6 @@
 //! What the state holds, as values: what is written, and what is found at the start.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use stint_policy::SourceFile;
@@ -168,6 +169,8 @@ pub enum Write {
     Record(Entry),
     /// The wall clock was seen here.
     HighWater(Timestamp),
+    /// The wall clock is this now, though it was seen later before.
+    ClockTaken(Timestamp),
     /// This policy is in force now.
     PolicyInForce(Vec<SourceFile>),
     /// A session began.
@@ -208,6 +211,8 @@ pub struct Loaded {
     pub sessions: Vec<Session>,
     /// Processes that are still to be ended.
     pub evictions: Vec<Eviction>,
+    /// Who had a group, in this boot, before stint gave it.
+    pub carriers: BTreeMap<(UserName, GroupName), Vec<Process>>,
     /// The text of the policy that was in force last; empty on a new host.
     pub policy: Vec<SourceFile>,
     /// The latest wall clock ever recorded.

@@ -2,13 +2,12 @@
 //! be. No clock of a host can be set; the daemon alone is shown another wall clock, by a library
 //! of our own. (libfaketime cannot: it moves the timers of the boot clock as well.)
 
+use crate::bent::{Clocks, bend, bent};
 use crate::common::{
-    DENIED, assert_denied, assert_let_in, assert_says, builder, event_of, gate, gated, grant, id,
-    listed, next_boot, with_boots,
+    DENIED, SOON, assert_denied, assert_let_in, assert_says, builder, event_of, gate, gated, grant,
+    id, listed, next_boot, with_boots,
 };
 use serde_json::Value;
-use std::path::{Path, PathBuf};
-use std::process::Command;
 use stint_tests::{Host, Suite};
 
 const POLICY: &str = r#"
@@ -16,61 +15,6 @@ const POLICY: &str = r#"
 sudo     = [{ commands = ["ALL"] }]
 password = false
 "#;
-
-/// Moves the wall clock by $CLOCK_OFFSET seconds for one program: what it reads, and its timers.
-const LIBRARY: &str = r#"
-#include <stdlib.h>
-#include <sys/syscall.h>
-#include <sys/timerfd.h>
-#include <time.h>
-#include <unistd.h>
-
-static char wall[4096];
-
-static long offset(void) {
-    const char *text = getenv("CLOCK_OFFSET");
-    return text ? atol(text) : 0;
-}
-
-int clock_gettime(clockid_t clock, struct timespec *time) {
-    int result = (int)syscall(SYS_clock_gettime, clock, time);
-    if (clock == CLOCK_REALTIME) time->tv_sec += offset();
-    return result;
-}
-
-int timerfd_create(int clock, int flags) {
-    int fd = (int)syscall(SYS_timerfd_create, clock, flags);
-    if (fd >= 0 && fd < 4096) wall[fd] = clock == CLOCK_REALTIME;
-    return fd;
-}
-
-int timerfd_settime(int fd, int flags, const struct itimerspec *new, struct itimerspec *old) {
-    struct itimerspec moved = *new;
-    if (fd >= 0 && fd < 4096 && wall[fd] && moved.it_value.tv_sec) moved.it_value.tv_sec -= offset();
-    return (int)syscall(SYS_timerfd_settime, fd, flags, &moved, old);
-}
-"#;
-
-fn library() -> PathBuf {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
-    let name = format!("wall-clock-{}", std::process::id());
-    let (source, library) = (folder.join(format!("{name}.c")), folder.join(format!("{name}.so")));
-    std::fs::write(&source, LIBRARY).unwrap();
-    let mut compiler = Command::new("cc");
-    compiler.args(["-shared", "-fPIC", "-O1", "-Wall", "-Werror", "-o"]).args([&library, &source]);
-    assert!(compiler.status().expect("the linker of Rust is cc").success());
-    library
-}
-
-/// From its next start on, the daemon's wall clock is wrong by so many seconds.
-fn shift(host: &Host, seconds: i32) {
-    host.put(&library(), "/usr/lib/wall-clock.so", "0755");
-    let drop_in = format!(
-        "[Service]\nEnvironment=LD_PRELOAD=/usr/lib/wall-clock.so CLOCK_OFFSET={seconds}\n"
-    );
-    host.write("/etc/systemd/system/stintd.service.d/clock.conf", "0644", drop_in);
-    host.ok("systemctl daemon-reload");
-}
 
 /// The true time in microseconds, and the true time of a field of a grant's document.
 fn now(host: &Host) -> i64 {
@@ -86,6 +30,12 @@ fn time(host: &Host, grant: &Value, field: &str) -> i64 {
 fn true_time(entry: &Value) -> i64 {
     let text = entry["__REALTIME_TIMESTAMP"].as_str().unwrap_or_default();
     text.parse().unwrap_or_else(|_| panic!("no time: {entry}"))
+}
+
+/// From its next start on, the daemon's wall clock is wrong by so many seconds.
+fn shift(host: &Host, seconds: i64) {
+    bent(host, &["stintd.service", "stint-sweep.service"]);
+    bend(host, Clocks { wall: seconds, boot: 0 });
 }
 
 fn assert_set_back(host: &Host) {
@@ -139,4 +89,97 @@ fn a_wall_clock_set_forwards_ends_what_is_over_by_it() {
     assert_eq!(listed(&host, id(&short))["end_reason"], "expired");
     assert_eq!(listed(&host, id(&long))["state"], "active");
     assert_eq!(host.as_user("bob", "sudo -n id -u").stdout, "0\n", "the other has time left");
+}
+
+/// stintd looks at its clocks anew, as the kernel has it do when they are set or the host wakes.
+fn wake(host: &Host) {
+    host.ok("stint reload");
+}
+
+#[test]
+fn clocks_that_are_set_while_stintd_runs_make_no_grant_longer() {
+    let host = gated(Suite::Trixie, POLICY);
+    bent(&host, &["stintd.service"]);
+    host.ok("systemctl restart stintd.service");
+    let mut shell = host.shell("alice");
+
+    // Back, and by the one second that a leap second repeats.
+    for back in [-3600, -1] {
+        let given = grant(&host, "alice admin --for 12s");
+        bend(&host, Clocks { wall: back, boot: 0 });
+        wake(&host);
+        assert_let_in(&host, &mut shell, "its time is not over");
+        let ended = event_of(&host, "grant.expired", id(&given));
+        let late = true_time(&ended) - time(&host, &given, "expires_at");
+        assert!(late < 5_000_000, "{back}: it ended {late} µs after its time");
+        assert_denied(&host, &mut shell, "after the end");
+        bend(&host, Clocks::default());
+        wake(&host);
+    }
+    let stepped = host.journal_of("STINT_EVENT=clock.stepped", 2, SOON);
+    assert!(stepped[0]["MESSAGE"].as_str().unwrap().contains("set back by 3"), "{stepped:?}");
+
+    // Forwards: what is over by it ends at once, with no timer's help.
+    let given = grant(&host, "alice admin --for 30m");
+    bend(&host, Clocks { wall: 3600, boot: 0 });
+    assert_denied(&host, &mut shell, "over by the wall clock");
+    wake(&host);
+    assert_eq!(listed(&host, id(&given))["end_reason"], "expired");
+    bend(&host, Clocks::default());
+
+    // Suspended: both clocks have gone on when the host wakes.
+    let given = grant(&host, "alice admin --for 30m");
+    assert_let_in(&host, &mut shell, "before it sleeps");
+    bend(&host, Clocks { wall: 0, boot: 3600 });
+    assert_denied(&host, &mut shell, "over by the boot clock, though the wall clock stood still");
+    wake(&host);
+    assert_eq!(listed(&host, id(&given))["end_reason"], "expired");
+}
+
+#[test]
+fn another_time_zone_moves_no_end() {
+    let host = gated(Suite::Trixie, POLICY);
+    let given = grant(&host, "alice admin --for 1h");
+    for zone in ["Pacific/Kiritimati", "Pacific/Pago_Pago"] {
+        host.ok(&format!("ln -sfn /usr/share/zoneinfo/{zone} /etc/localtime"));
+        host.ok("systemctl restart stintd.service");
+        let now = listed(&host, id(&given));
+        assert_eq!((&now["state"], &now["expires_at"]), (&"active".into(), &given["expires_at"]));
+        assert_let_in(&host, &mut host.shell("alice"), zone);
+    }
+}
+
+#[test]
+fn a_dead_battery_makes_no_grant_longer_and_a_clock_that_was_far_ahead_ends_none() {
+    let mut host = gate(with_boots(builder(Suite::Bookworm, POLICY)).boot());
+    bent(&host, &["stintd.service", "stint-sweep.service"]);
+    host.ok("systemctl restart stintd.service");
+    // Ten years ahead for a while, and right again: what it ended stays so, and that is all.
+    let first = grant(&host, "alice admin --for 10m");
+    bend(&host, Clocks { wall: 315_360_000, boot: 0 });
+    wake(&host);
+    assert_eq!(listed(&host, id(&first))["end_reason"], "expired");
+    bend(&host, Clocks::default());
+    let given = grant(&host, "alice admin --for 10m");
+    next_boot(&host);
+    host.reboot();
+    assert_let_in(&host, &mut host.shell("alice"), "its time is not over");
+    assert_set_back(&host);
+    // Told once; whoever knows that the clock is right now starts stintd again.
+    host.ok("systemctl restart stintd.service");
+    let doctor = host.run("stint doctor").stdout;
+    assert!(!doctor.contains("The wall clock was set back by "), "{doctor}");
+    assert_let_in(&host, &mut host.shell("alice"), "its time is not over");
+
+    // 1970. So much is left as was left, over any number of reboots.
+    let since_1970 = now(&host) / 1_000_000;
+    for (boot, held) in [(0, true), (200, true), (610, false)] {
+        bend(&host, Clocks { wall: -since_1970, boot });
+        next_boot(&host);
+        host.power_cut();
+        let state = listed(&host, id(&given))["state"].clone();
+        let wanted = if held { "active" } else { "ended" };
+        assert_eq!(state, wanted, "{boot} s after a boot in 1970");
+    }
+    assert_says(&host.shell("alice").run("sudo -n id -u"), DENIED, "after the end");
 }

@@ -152,16 +152,17 @@ pub fn kill(host: &Host) {
     eventually("the end of stintd", SOON, || (daemon(host) != pid).then_some(()));
 }
 
-/// A Bookworm host whose boots differ for the daemon too: its hardened unit mounts a /proc of its own, in
-/// which a container has the boot id of the machine, and that stays over a reboot of the host.
+/// A Bookworm host whose boots differ for stintd too, as those of a real host do: a container has
+/// the boot id of the machine, and that stays over a reboot of the host, as does its uptime.
 pub fn with_boots(builder: HostBuilder) -> HostBuilder {
     const DROP_IN: &str =
         "[Service]\nBindReadOnlyPaths=/etc/this-boot:/proc/sys/kernel/random/boot_id\n";
-    builder.file("/etc/systemd/system/stintd.service.d/boot.conf", 0o644, DROP_IN).file(
-        "/etc/this-boot",
-        0o644,
-        "7f1b6b1e-0000-4000-8000-000000000001\n",
-    )
+    let drop_in = |builder: HostBuilder, unit: &str| {
+        builder.file(&format!("/etc/systemd/system/{unit}.d/boot.conf"), 0o644, DROP_IN)
+    };
+    let builder = drop_in(drop_in(builder, "stintd.service"), "stint-sweep.service");
+    let first = "7f1b6b1e-0000-4000-8000-000000000001\n";
+    builder.own_uptime().file("/etc/this-boot", 0o644, first)
 }
 
 /// From its next start on, the daemon is of another boot.

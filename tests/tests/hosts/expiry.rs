@@ -239,7 +239,8 @@ fn a_grant_lives_through_restarts_kills_and_reboots_and_ends_when_it_was_to_end(
 /// Keeps the daemon dead until `revive`.
 fn keep_dead(host: &Host) {
     host.write("/run/systemd/system/stintd.service.d/dead.conf", "0644", "[Service]\nRestart=no\n");
-    host.ok("systemctl daemon-reload");
+    // Nor does anything else take back what is over.
+    host.ok("systemctl daemon-reload && systemctl stop stint-sweep.path stint-sweep.timer");
     kill(host);
 }
 
