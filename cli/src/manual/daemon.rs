@@ -64,7 +64,8 @@ pub fn page() -> String {
     page.term("owed-sessions, owed-carriers", "What is still to be ended of what is over.");
     page.text(
         "In an emergency, by hand: take each member out of its group (gpasswd -d USER GROUP, or \
-         rm /run/userdb/USER:GROUP.membership), and remove /etc/sudoers.d/stint. A line that is \
+         rm /run/userdb/USER:GROUP.membership), and remove /etc/sudoers.d/stint and \
+         /etc/polkit-1/rules.d/40-stint.rules. A line that is \
          torn or was edited counts no more, is named at every run, and stays until stintd writes \
          the list anew.",
     );

@@ -274,6 +274,24 @@ mod tests {
     }
 
     #[test]
+    fn what_is_over_is_taken_out_and_what_is_not_stints_goes_whole() {
+        let (place, rules) = Place::new();
+        let over = |id: &GrantId| id.as_str() == "g4t9";
+        assert_eq!(rules.take_out(over).unwrap(), (PolkitOutcome::Unchanged, None));
+        let one = entry("alice", &["org.x.a"]);
+        let other = PolkitEntry { grant: "k2mf".parse().unwrap(), ..one.clone() };
+        let _ = rules.bring_about(&[one, other.clone()]).unwrap();
+        assert_eq!(rules.take_out(|_| false).unwrap(), (PolkitOutcome::Unchanged, None));
+        assert_eq!(rules.take_out(over).unwrap(), (PolkitOutcome::Written, None));
+        assert_eq!(rules.bring_about(&[other]).unwrap(), PolkitOutcome::Unchanged);
+        fs::write(place.file(), "// somebody's\n").unwrap();
+        let (done, why) = rules.take_out(|_| false).unwrap();
+        assert_eq!(done, PolkitOutcome::Removed);
+        assert!(why.unwrap().ends_with("/40-stint.rules is not as stintd writes it"));
+        assert!(names(&place.dir).is_empty());
+    }
+
+    #[test]
     fn what_takes_away_a_rule_that_asks_leaves_a_note() {
         let (place, rules) = Place::new();
         let one = entry("alice", &["org.x.a", "org.x.b"]);

@@ -15,6 +15,7 @@ const POLICY: &str = r#"
 [roles.admin]
 sudo     = [{ commands = ["ALL"] }]
 groups   = ["video"]
+polkit   = ["org.freedesktop.systemd1.manage-units"]
 password = false
 grace    = "1s"
 "#;
@@ -101,6 +102,8 @@ fn what_is_over_goes_and_the_rest_stays(suite: Suite, policy: &str) {
     let rules = host.ok("cat /etc/sudoers.d/stint");
     assert!(rules.contains(id(&lasting)), "{rules}");
     assert!(!rules.contains(id(&over)) && !rules.contains(id(&third)), "{rules}");
+    let rules = host.ok("cat /etc/polkit-1/rules.d/40-stint.rules");
+    assert!(rules.contains(id(&lasting)) && !rules.contains(id(&over)), "{rules}");
     let list = host.ok(&format!("cat {LIST}"));
     assert!(list.contains(id(&lasting)) && !list.contains("bob"), "{list}");
     assert_sound(&host);
