@@ -146,7 +146,8 @@ impl LockFile {
         of: &str,
         patience: &mut Patience,
     ) -> Result<Self, LockError> {
-        let (name, temp) = (format!("{of}.lock"), format!("{of}.{}", getpid()));
+        // Always the same name, so that one which a crash left goes with the next lock.
+        let (name, temp) = (format!("{of}.lock"), format!(".{of}.lock.stint"));
         let path = dir.join(&name);
         let unusable = |error| LockError::Unusable { path: path.clone(), error };
         write_own(folder, &temp).map_err(unusable)?;
