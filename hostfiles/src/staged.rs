@@ -9,8 +9,8 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
 use nix::errno::Errno;
-use nix::fcntl::{OFlag, openat, renameat};
-use nix::sys::stat::{Mode, fchmod};
+use nix::fcntl::{AtFlags, OFlag, openat, renameat};
+use nix::sys::stat::{Mode, fchmod, fstatat};
 use nix::unistd::{Gid, Uid, UnlinkatFlags, fchown, unlinkat};
 use xattr::FileExt;
 
@@ -133,8 +133,15 @@ pub fn remove(dir: &File, name: &str) -> io::Result<bool> {
     match unlinkat(dir, name, UnlinkatFlags::NoRemoveDir) {
         Ok(()) => Ok(true),
         Err(Errno::ENOENT) => Ok(false),
+        // A file system that is read-only says so before it looks.
+        Err(Errno::EROFS) if !is_there(dir, name) => Ok(false),
         Err(error) => Err(error.into()),
     }
+}
+
+/// Whether a name of `dir` is taken, or may be.
+fn is_there(dir: &File, name: &str) -> bool {
+    fstatat(dir, name, AtFlags::AT_SYMLINK_NOFOLLOW) != Err(Errno::ENOENT)
 }
 
 fn resemble(file: &File, model: &File, metadata: &Metadata) -> io::Result<()> {

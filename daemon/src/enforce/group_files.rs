@@ -18,7 +18,7 @@ use super::change::{Action, Change, Intend, Outcome, foresee_all};
 use super::etc_locks::{EtcLocks, LockError};
 use super::group_text::{BadLine, GroupText};
 use super::wait::Patience;
-use stint_hostfiles::{Look, Staged, open_dir, open_regular, read_all};
+use stint_hostfiles::{Look, Staged, open_dir, open_regular, read_all, remove};
 
 /// How long locks are waited for: as long as shadow-utils does.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -172,14 +172,16 @@ impl Opened {
     }
 
     fn write(&self, folder: &File) -> Result<(), GroupFilesError> {
-        if !self.changed {
-            return Ok(());
-        }
         let temp = format!(".{}.stint", self.name);
-        let look = Look::Like(&self.file, &self.metadata);
-        Staged::write(folder, &temp, &self.text.bytes(), &look)
-            .and_then(|staged| staged.commit(self.name))
-            .map_err(|error| GroupFilesError::Write { path: self.path.clone(), error })
+        let write = || {
+            if !self.changed {
+                // What a crash may have left half-made is nobody's to write over any more.
+                return remove(folder, &temp).map(drop);
+            }
+            let look = Look::Like(&self.file, &self.metadata);
+            Staged::write(folder, &temp, &self.text.bytes(), &look)?.commit(self.name)
+        };
+        write().map_err(|error| GroupFilesError::Write { path: self.path.clone(), error })
     }
 }
 

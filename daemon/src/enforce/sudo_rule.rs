@@ -104,6 +104,7 @@ impl SudoRules {
         let text = render(entries, probe.understands_notafter());
         let Some(text) = text else { return self.remove() };
         let folder = self.folder()?;
+        self.sweep(&folder)?;
         if says(&folder, NAME, MODE, &text) {
             return Ok(SudoOutcome::Unchanged);
         }
@@ -195,6 +196,7 @@ impl SudoRules {
 
     fn remove(&self) -> Result<SudoOutcome, SudoRuleError> {
         let Some(folder) = self.folder_if_there()? else { return Ok(SudoOutcome::Unchanged) };
+        self.sweep(&folder)?;
         if !remove(&folder, NAME).map_err(self.file_error(NAME))? {
             return Ok(SudoOutcome::Unchanged);
         }
@@ -208,6 +210,11 @@ impl SudoRules {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(SudoRuleError::File { path: self.dir.clone(), error }),
         }
+    }
+
+    /// Removes what a crash, or a disk that became read-only, has left half-made.
+    fn sweep(&self, folder: &File) -> Result<(), SudoRuleError> {
+        remove(folder, TEMPORARY).map(drop).map_err(self.file_error(TEMPORARY))
     }
 
     fn folder(&self) -> Result<File, SudoRuleError> {
@@ -288,8 +295,11 @@ mod tests {
         assert_eq!(rules.bring_about(&entries).unwrap(), SudoOutcome::Written);
         let metadata = fs::metadata(dir.path().join("stint")).unwrap();
         assert_eq!(metadata.mode() & 0o7777, 0o440);
+        fs::write(dir.path().join(TEMPORARY), "left by a crash").unwrap();
         assert_eq!(rules.bring_about(&entries).unwrap(), SudoOutcome::Unchanged);
+        assert_eq!(names(&dir), ["stint"]);
         assert_eq!(fs::metadata(dir.path().join("stint")).unwrap().ino(), metadata.ino());
+        fs::write(dir.path().join(TEMPORARY), "left by a crash").unwrap();
         assert_eq!(rules.bring_about(&[]).unwrap(), SudoOutcome::Removed);
         assert!(names(&dir).is_empty());
     }

@@ -114,8 +114,11 @@ impl Userdb {
         if changes.is_empty() {
             return Ok(Vec::new());
         }
-        let folder =
-            self.folder().map_err(|error| UserdbError::Folder { path: self.dir.clone(), error })?;
+        // With what a crash may have left half-made.
+        let folder = self
+            .folder()
+            .and_then(|folder| remove(&folder, TEMPORARY).map(|_| folder))
+            .map_err(|error| UserdbError::Folder { path: self.dir.clone(), error })?;
         let foresee = |change: &Change| {
             self.foresee(&folder, change, owned.contains(&change.membership))
                 .unwrap_or_else(|why| Outcome::Failed(self.failure(change, &why)))
@@ -265,8 +268,9 @@ mod tests {
         assert_eq!(fs::metadata(file(&dir)).unwrap().permissions().mode() & 0o7777, 0o644);
         let folder = fs::metadata(dir.path().join("userdb")).unwrap();
         assert_eq!(folder.permissions().mode() & 0o7777, 0o755);
+        fs::write(dir.path().join("userdb").join(TEMPORARY), "left by a crash").unwrap();
         let removed = userdb.apply(&change(Action::Remove), &owned, &mut |_| Ok(())).unwrap();
         assert_eq!(removed, [Outcome::Removed]);
-        assert!(!file(&dir).exists());
+        assert_eq!(fs::read_dir(dir.path().join("userdb")).unwrap().count(), 0);
     }
 }

@@ -146,6 +146,18 @@ fn locks_of_dead_processes_are_taken_over() {
 }
 
 #[test]
+fn what_a_crash_left_half_made_goes_though_nothing_changes() {
+    let copy = Copy::new();
+    for name in [".group.stint", ".gshadow.stint"] {
+        copy.write(name, "left by a crash");
+    }
+    let batch = [change("bin", "docker", Action::Remove)];
+    let outcomes = copy.etc(Duration::ZERO).apply(&batch, &mut |_| Ok(())).unwrap();
+    assert_eq!(outcomes, [Outcome::WasNotMember]);
+    copy.assert_untouched();
+}
+
+#[test]
 fn links_and_missing_files_are_refused() {
     for name in ["group", "gshadow"] {
         let copy = Copy::new();
