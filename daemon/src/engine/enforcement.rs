@@ -52,6 +52,8 @@ pub(super) enum About {
     State,
     /// Scheduled grants that should have begun.
     Start,
+    /// Grants that the policy holds and that could not be given.
+    Holding,
     /// Processes that should have ended: which, by a word of its own.
     Eviction(String),
     /// The list of what is given.
@@ -73,6 +75,7 @@ impl Failure {
             | About::Tickets
             | About::State
             | About::Start
+            | About::Holding
             | About::Eviction(_) => false,
         }
     }
@@ -87,6 +90,7 @@ impl Failure {
             About::Tickets => "tickets".to_owned(),
             About::State => "state".to_owned(),
             About::Start => "start".to_owned(),
+            About::Holding => "holding".to_owned(),
             About::Eviction(which) => which.clone(),
             About::List => "list".to_owned(),
             About::Everything => "everything".to_owned(),
@@ -99,7 +103,9 @@ impl Failure {
             About::Giving(..) | About::TakingBack(..) => Event::GroupFailed,
             About::SudoRules | About::Tickets | About::Everything => Event::SudoRuleFailed,
             About::PolkitRules | About::PolkitMemory => Event::PolkitRuleFailed,
-            About::State | About::Start | About::Eviction(_) | About::List => Event::AuditGap,
+            About::State | About::Start | About::Holding | About::Eviction(_) | About::List => {
+                Event::AuditGap
+            }
         }
     }
 }
@@ -214,25 +220,24 @@ impl Engine {
         if let Some(text) = polkit_rules {
             self.record.note(Entry::new(now.wall, Event::PolkitRuleWritten, text));
         }
-        let (unsaved, unbegun, unended, unforgotten, unlisted) = {
+        let (saved, owed) = {
             let state = self.state();
-            (
-                !state.unsaved.is_empty(),
-                state.unbegun.clone(),
-                state.unended.clone(),
-                state.unforgotten.clone(),
-                state.listing.failed.clone(),
-            )
+            let start = state.unbegun.clone().map(|text| Failure { about: About::Start, text });
+            let hold = state.unheld.clone().map(|text| Failure { about: About::Holding, text });
+            let memory = state.unforgotten.clone();
+            let memory = memory.map(|text| Failure { about: About::PolkitMemory, text });
+            let unended = state.unended.clone().into_iter();
+            let unended = unended.map(|(key, text)| Failure { about: About::Eviction(key), text });
+            let list = state.listing.failed.clone();
+            let list = list.filter(|_| failures.iter().all(|other| other.about != About::List));
+            let owed: Vec<Failure> =
+                start.into_iter().chain(hold).chain(memory).chain(unended).chain(list).collect();
+            (state.unsaved.is_empty(), owed)
         };
-        if unsaved {
+        if !saved {
             failures.push(Failure { about: About::State, text: unsaved_text() });
         }
-        failures.extend(unbegun.map(|text| Failure { about: About::Start, text }));
-        failures.extend(unforgotten.map(|text| Failure { about: About::PolkitMemory, text }));
-        let unended = unended.into_iter();
-        failures.extend(unended.map(|(key, text)| Failure { about: About::Eviction(key), text }));
-        let is_named = failures.iter().any(|failure| failure.about == About::List);
-        failures.extend(unlisted.filter(|_| !is_named));
+        failures.extend(owed);
         self.raise(&failures, now);
         failures
     }

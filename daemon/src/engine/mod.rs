@@ -19,6 +19,7 @@ mod forget;
 mod fulfil;
 mod give;
 mod ground;
+mod hold;
 mod holder;
 mod listing;
 mod lookups;
@@ -126,6 +127,10 @@ struct State {
     unsaved: Vec<crate::store::Write>,
     /// Why scheduled grants whose time has come have not begun yet; tried again.
     unbegun: Option<String>,
+    /// What the policy holds and could not be given yet, and why; tried again.
+    unheld: Option<String>,
+    /// Whether the time has come to try that.
+    hold_again: bool,
     /// What should have ended with its grant and has not yet, and why; tried again.
     unended: BTreeMap<String, String>,
     /// Why polkit has not forgotten yet what it knew by rules that are gone; tried again.

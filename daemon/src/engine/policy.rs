@@ -1,7 +1,7 @@
 //! Loading the policy: at the start, on SIGHUP, on `stint reload`. A bad one never replaces a good
 //! one; what rested on what is gone ends.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,19 +13,16 @@ use stint_proto::{
 };
 
 use super::end::Ending;
-use super::give::names_user;
 use super::ground::People;
+use super::hold::Holder;
 use super::{Engine, Refusal};
 use crate::accounts;
-use crate::domain::deadline::Deadline;
-use crate::domain::grant::{Grant, Stage};
+use crate::domain::grant::Grant;
 use crate::record::{Entry, counted};
 use crate::store::Write;
 
 /// How long the account database may take over a whole policy.
 const LIMIT: Duration = Duration::from_secs(20);
-/// How long it may take over one entry of `[[grants]]`.
-const ENTRY_LIMIT: Duration = Duration::from_secs(5);
 
 /// What a policy that is put in force needs.
 #[derive(Clone, Copy)]
@@ -111,8 +108,9 @@ impl Engine {
             return Err(self.reject(problem, actor));
         }
         let (people, unknown) = self.people().await;
+        let holders = self.holders(&candidate.loaded.policy).await;
         let changing = self.changes.lock().await;
-        let mut report = self.take(candidate, need, &people, actor).await?;
+        let mut report = self.take(candidate, need, (&people, holders), actor).await?;
         drop((changing, reloading));
         report.warnings.extend(unknown);
         Ok(report)
@@ -136,7 +134,7 @@ impl Engine {
         &self,
         candidate: Candidate,
         need: Need,
-        people: &People,
+        (people, holders): (&People, Vec<Holder>),
         actor: &str,
     ) -> Result<ReloadReport, Refusal> {
         let Candidate { files, loaded: Loaded { policy, warnings } } = candidate;
@@ -163,7 +161,7 @@ impl Engine {
         self.record.tell(&entry);
         let mut ended = self.end_what_rested_on_nothing(&policy).await;
         ended.extend(self.look_again(&policy, people).await);
-        let (granted, mut notes) = self.hold_from_policy(&policy).await;
+        let (granted, mut notes) = self.hold_from_policy(&policy, holders).await;
         self.enforce().await;
         let odd = warnings.iter().filter(|found| found.severity == Severity::Warning);
         notes.extend(odd.map(|found| found.headline()));
@@ -205,77 +203,6 @@ impl Engine {
         ended
     }
 
-    /// Gives what `[[grants]]` says and is not held yet. The caller holds `changes` and enforces
-    /// afterwards. Returns what began, and a line for each entry that could not.
-    async fn hold_from_policy(&self, policy: &Policy) -> (Vec<Grant>, Vec<String>) {
-        let mut given = Vec::new();
-        let mut notes = Vec::new();
-        for entry in self.entries_to_hold(policy).await {
-            match self.hold(policy, &entry).await {
-                Ok(grant) => given.push(grant),
-                Err(problem) => notes.push(format!("{}: {problem}", entry.at)),
-            }
-        }
-        self.rearm.notify_one();
-        (given, notes)
-    }
-
-    /// Entries that are not over, not held, and never were.
-    async fn entries_to_hold(&self, policy: &Policy) -> Vec<HeldGrant> {
-        let now = self.now();
-        // Where the state cannot be read, nothing is given: it could be over.
-        let Ok(spent) = self.store.spent_policy_keys().await else { return Vec::new() };
-        let state = self.state();
-        let held: BTreeMap<&str, &Grant> = state
-            .index
-            .iter()
-            .filter_map(|grant| grant.policy_key.as_deref().map(|key| (key, grant)))
-            .collect();
-        let here = |entry: &HeldGrant| {
-            policy.roles.get(&entry.role).is_some_and(|role| role.on_host(&self.host))
-        };
-        policy
-            .grants
-            .iter()
-            .filter(|entry| here(entry) && entry.until > now.wall)
-            .filter(|entry| !held.contains_key(entry.key().as_str()))
-            .filter(|entry| !spent.contains(&entry.key()))
-            .cloned()
-            .collect()
-    }
-
-    async fn hold(&self, policy: &Policy, entry: &HeldGrant) -> Result<Grant, String> {
-        let (user, named) = (entry.user.clone(), names_user(policy, &entry.role, &entry.user));
-        let account = self
-            .lookups
-            .ask(ENTRY_LIMIT, move || accounts::resolve_for_grant(&user, named))
-            .await
-            .ok_or("the account database did not answer")?
-            .map_err(|error| error.to_string())?;
-        let id = self.new_id().await.map_err(|refusal| refusal.message)?;
-        let now = self.now();
-        let deadline = Deadline::from_wall(entry.until, now);
-        let mut grant = Grant::from_policy(id, account.uid, entry, deadline);
-        if grant.should_start(now) {
-            grant.activate(now);
-        }
-        let event = match grant.stage {
-            Stage::Active => Event::GrantActivated,
-            Stage::Scheduled | Stage::Ended { .. } => Event::GrantScheduled,
-        };
-        let text = format!(
-            "{} for {} until {}, held from the policy",
-            grant.role, grant.user, entry.until
-        );
-        let told = self.about(event, &grant, "policy", text);
-        let mut writes = vec![Write::Grant(grant.clone()), Write::Record(told.clone())];
-        writes.extend(self.beginning(std::slice::from_ref(&grant)).await);
-        self.store.change(writes).await.map_err(|error| error.to_string())?;
-        self.state().index.put(grant.clone());
-        self.record.tell(&told);
-        Ok(grant)
-    }
-
     /// At the start: the policy on disk if it is good, else the last good one. Then everything is
     /// brought in line with it, before the first answer.
     pub(super) async fn first_policy(&self, last_good: Vec<SourceFile>) {
@@ -285,11 +212,15 @@ impl Engine {
         // answer yet, must not shut every gate.
         let judged = judge(last_good, &self.host, None);
         let (people, _) = self.people().await;
+        let holders = match &judged {
+            Ok(candidate) => self.holders(&candidate.loaded.policy).await,
+            Err(_) => Vec::new(),
+        };
         let changing = self.changes.lock().await;
         match judged {
             Ok(candidate) if !candidate.files.is_empty() => {
                 let problem = self.state().policy_problem.take();
-                match self.take(candidate, Need::InForce, &people, "stintd").await {
+                match self.take(candidate, Need::InForce, (&people, holders), "stintd").await {
                     Ok(_) => eprintln!("stintd: the last good policy is in force instead"),
                     Err(error) => eprintln!("stintd: the last good policy: {error}"),
                 }

@@ -207,6 +207,8 @@ impl Engine {
                 backend: "auto".to_owned(),
                 unsaved,
                 unbegun: None,
+                unheld: None,
+                hold_again: false,
                 unended: BTreeMap::new(),
                 unforgotten: None,
                 warned: BTreeMap::new(),

@@ -115,10 +115,14 @@ impl Engine {
             self.turn(now).await;
             self.warn(now);
             // Beside this loop, so that no slow account database holds up an end.
-            if starts.as_ref().is_none_or(JoinHandle::is_finished) && !self.starting().is_empty() {
+            let idle = starts.as_ref().is_none_or(JoinHandle::is_finished);
+            if idle && (self.state().hold_again || !self.starting().is_empty()) {
                 let engine = Arc::clone(&self);
                 starts = Some(tokio::spawn(async move {
                     engine.start_due().await;
+                    if std::mem::take(&mut engine.state().hold_again) {
+                        engine.hold_again().await;
+                    }
                     engine.rearm.notify_one();
                 }));
             }
@@ -173,7 +177,9 @@ impl Engine {
             self.store_or_keep(Vec::new()).await;
             self.enforce().await;
             // What should have begun is tried with the next look at what starts.
-            self.state().unbegun = None;
+            let mut state = self.state();
+            state.unbegun = None;
+            state.hold_again = state.unheld.is_some();
         }
         // Last, and once for all that was done.
         if relist || retry {
