@@ -66,18 +66,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`] when it cannot be opened, is damaged, or was written by a later version.
     pub fn open(path: &Path, boot_id: &str) -> Result<(Self, Loaded), StoreError> {
-        let mut connection = match connect(path, Locking::Shared) {
-            // A full disk has no room for the file of shared memory either.
-            Err(StoreError::Sqlite(error)) if is_of_the_disk(&error) => {
-                connect(path, Locking::Alone)?
-            }
-            connected => connected?,
-        };
-        connection.pragma_update(None, "journal_mode", "WAL")?;
-        connection.pragma_update(None, "synchronous", "FULL")?;
-        connection.pragma_update(None, "foreign_keys", true)?;
-        connection.pragma_update(None, "trusted_schema", false)?;
-        connection.pragma_update(None, "cache_size", -1_024)?;
+        let mut connection = connect(path)?;
         schema::migrate(&mut connection).map_err(|error| match error {
             Ok(version) => StoreError::TooNew { path: path.to_owned(), version },
             Err(error) => StoreError::Sqlite(error),
@@ -94,7 +83,7 @@ impl Store {
         };
         let (jobs, queue) = mpsc::channel();
         let lost = Arc::new(AtomicU64::new(0));
-        writer::spawn(connection, queue, Arc::clone(&lost), boot_id.to_owned())?;
+        writer::spawn((path, connection), queue, Arc::clone(&lost), boot_id.to_owned())?;
         let store = Self { jobs, later: Arc::default(), lost, boot_id: boot_id.into() };
         store.note(Write::OldSessionsForgotten);
         Ok((store, loaded))
@@ -314,8 +303,22 @@ enum Locking {
     Alone,
 }
 
-/// Opens the file and checks it.
-fn connect(path: &Path, locking: Locking) -> Result<Connection, StoreError> {
+/// Opens the file, checks it and makes it ready.
+fn connect(path: &Path) -> Result<Connection, StoreError> {
+    let connection = match open(path, Locking::Shared) {
+        // A full disk has no room for the file of shared memory either.
+        Err(StoreError::Sqlite(error)) if is_of_the_disk(&error) => open(path, Locking::Alone)?,
+        opened => opened?,
+    };
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "foreign_keys", true)?;
+    connection.pragma_update(None, "trusted_schema", false)?;
+    connection.pragma_update(None, "cache_size", -1_024)?;
+    Ok(connection)
+}
+
+fn open(path: &Path, locking: Locking) -> Result<Connection, StoreError> {
     let connection = Connection::open(path)?;
     connection.busy_timeout(std::time::Duration::from_secs(5))?;
     if locking == Locking::Alone {

@@ -1,6 +1,7 @@
 //! The thread that owns the state's file: batches what is told, commits what is asked.
 
 use std::collections::VecDeque;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender};
@@ -20,12 +21,13 @@ const WAITING_LIMIT: usize = 10_000;
 
 /// Starts the thread.
 pub(super) fn spawn(
-    connection: Connection,
+    (path, connection): (&Path, Connection),
     queue: Receiver<Job>,
     lost: Arc<AtomicU64>,
     boot_id: String,
 ) -> Result<(), StoreError> {
-    let writer = Writer { connection, notes: VecDeque::new(), lost, boot_id };
+    let (path, connection) = (path.to_owned(), Some(connection));
+    let writer = Writer { path, connection, notes: VecDeque::new(), lost, boot_id };
     std::thread::Builder::new()
         .name("state".to_owned())
         .spawn(move || {
@@ -39,7 +41,9 @@ pub(super) fn spawn(
 }
 
 struct Writer {
-    connection: Connection,
+    path: PathBuf,
+    /// None after one was given up, until the next can be opened.
+    connection: Option<Connection>,
     notes: VecDeque<Write>,
     lost: Arc<AtomicU64>,
     boot_id: String,
@@ -89,7 +93,8 @@ impl Writer {
                 self.notes.push_back(*write);
             }
             Job::Change(writes, reply) => reply(self.commit(&writes)),
-            Job::Query(query) => query(&self.connection),
+            // Whoever asks hears of nothing where there is none.
+            Job::Query(query) => drop(self.connection().map(|connection| query(connection))),
             Job::Stop(stopped) => {
                 self.flush();
                 return Some(stopped);
@@ -98,13 +103,34 @@ impl Writer {
         None
     }
 
+    /// A file that was opened while its disk was read-only stays so for its connection, and a write
+    /// to it fails for good: then another is opened. The disk may be well again.
     fn commit(&mut self, writes: &[Write]) -> Result<(), StoreError> {
-        let transaction = self.connection.transaction()?;
+        match self.try_commit(writes) {
+            Err(StoreError::Sqlite(error)) if is_read_only(&error) => {
+                self.connection = None;
+                self.try_commit(writes)
+            }
+            done => done,
+        }
+    }
+
+    fn try_commit(&mut self, writes: &[Write]) -> Result<(), StoreError> {
+        let boot_id = self.boot_id.clone();
+        let transaction = self.connection()?.transaction()?;
         for write in writes {
-            rows::write(&transaction, &self.boot_id, write)?;
+            rows::write(&transaction, &boot_id, write)?;
         }
         rows::raise_high_water(&transaction, writes)?;
         Ok(transaction.commit()?)
+    }
+
+    fn connection(&mut self) -> Result<&mut Connection, StoreError> {
+        let connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => super::connect(&self.path)?,
+        };
+        Ok(self.connection.insert(connection))
     }
 
     /// Writes the batch. Where the disk is full it waits for the next one.
@@ -117,4 +143,8 @@ impl Writer {
             self.notes = batch.into();
         }
     }
+}
+
+fn is_read_only(error: &rusqlite::Error) -> bool {
+    error.sqlite_error_code() == Some(rusqlite::ErrorCode::ReadOnly)
 }
