@@ -24,7 +24,7 @@ REST := --workspace --exclude stint-pam
 DEB = $$(cat $(TARGET)/debian/newest)
 
 .NOTPARALLEL:
-.PHONY: all build deb rpm deps test test-quick test-hosts lint bench demo install \
+.PHONY: all build deb rpm deps test test-quick test-hosts faults lint bench demo install \
 	uninstall clean help
 
 all: build ## build the programs (the same as: make build)
@@ -71,6 +71,13 @@ test-hosts: ## the tests on booted Debian 12 and 13, with the package that was b
 	tests/prepare.sh build hosts
 	test -f "$(DEB)" || { echo "no package yet: make deb"; exit 1; }
 	tests/hosts.sh "$(DEB)"
+
+faults: ## kill stintd at every call that changes something, and fail each one: all, for hours (as root)
+	tests/prepare.sh build hosts
+	$(MAKE) deb
+	STINT_FAULTS="$${STINT_FAULTS:-all}" STINT_TEST_DEB="$(DEB)" \
+		cargo test --locked --package stint-tests --features hosts --test hosts -- \
+		--nocapture --test-threads=2 faults:: edits:: hung::
 
 bench: ## measure stint beside its alternatives on a booted host (as root)
 	tests/prepare.sh build hosts bench

@@ -32,12 +32,15 @@ mod run;
 mod screen;
 mod shell;
 mod slots;
+mod trace;
 
 pub use clock::{Deadline, eventually};
 pub use files::deb_under_test;
 pub use freeze::freezing;
 pub use host::{Host, HostBuilder, USERS};
 pub use image::Suite;
+pub use nix::errno::Errno;
 pub use run::Output;
 pub use screen::Screen;
 pub use shell::Shell;
+pub use trace::{Call, Fault, Kind, Plan, Trace};

@@ -32,10 +32,20 @@ mod deciding;
 mod doctor;
 #[path = "hosts/doors.rs"]
 mod doors;
+#[path = "hosts/edits.rs"]
+mod edits;
 #[path = "hosts/environment.rs"]
 mod environment;
 #[path = "hosts/expiry.rs"]
 mod expiry;
+#[path = "hosts/fault_judge.rs"]
+mod fault_judge;
+#[path = "hosts/fault_rounds.rs"]
+mod fault_rounds;
+#[path = "hosts/fault_scenes.rs"]
+mod fault_scenes;
+#[path = "hosts/faults.rs"]
+mod faults;
 #[path = "hosts/gate.rs"]
 mod gate;
 #[path = "hosts/gate_people.rs"]
@@ -50,6 +60,8 @@ mod groups;
 mod harness;
 #[path = "hosts/hooks.rs"]
 mod hooks;
+#[path = "hosts/hung.rs"]
+mod hung;
 #[path = "hosts/log.rs"]
 mod log;
 #[path = "hosts/module.rs"]

@@ -110,7 +110,7 @@ impl Engine {
         let (people, unknown) = self.people().await;
         let holders = self.holders(&candidate.loaded.policy).await;
         let changing = self.changes.lock().await;
-        let mut report = self.take(candidate, need, (&people, holders), actor).await?;
+        let mut report = self.take(candidate, need, &people, holders, actor).await?;
         drop((changing, reloading));
         report.warnings.extend(unknown);
         Ok(report)
@@ -134,7 +134,8 @@ impl Engine {
         &self,
         candidate: Candidate,
         need: Need,
-        (people, holders): (&People, Vec<Holder>),
+        people: &People,
+        holders: Vec<Holder>,
         actor: &str,
     ) -> Result<ReloadReport, Refusal> {
         let Candidate { files, loaded: Loaded { policy, warnings } } = candidate;
@@ -220,7 +221,7 @@ impl Engine {
         match judged {
             Ok(candidate) if !candidate.files.is_empty() => {
                 let problem = self.state().policy_problem.take();
-                match self.take(candidate, Need::InForce, (&people, holders), "stintd").await {
+                match self.take(candidate, Need::InForce, &people, holders, "stintd").await {
                     Ok(_) => eprintln!("stintd: the last good policy is in force instead"),
                     Err(error) => eprintln!("stintd: the last good policy: {error}"),
                 }

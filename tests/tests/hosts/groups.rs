@@ -237,57 +237,6 @@ fn an_etc_that_cannot_be_written_at_the_end_is_an_alarm_and_is_taken_back_when_i
     assert_eq!(listed(&host, id(&given))["end_reason"], "expired");
 }
 
-/// 240 edits, four at a time, each of a group of its own: gpasswd looks at a group before it takes
-/// the locks, so two edits of one group could lose one another without stint.
-const EDITS: &str = r#"
-edit() {
-    "$@" >/dev/null 2>>/tmp/failed || echo "$*" >>/tmp/failed
-}
-for n in $(seq 60); do
-    edit gpasswd -a alice one$n & edit usermod -aG two$n bob & edit gpasswd -d carol three$n &
-    edit gpasswd -a mail four$n
-    wait
-done
-"#;
-
-#[test]
-fn hundreds_of_edits_beside_grants_and_revocations_lose_nothing() {
-    let host = gated(Suite::Bookworm, &policy("files"));
-    host.ok("id=3000; for n in $(seq 60); do for of in one two three four; do id=$((id + 1)); \
-         echo $of$n:x:$id:carol >>/etc/group; echo $of$n:!::carol >>/etc/gshadow; done; done; \
-         grpck -r");
-    host.write("/run/edits", "0755", EDITS);
-    host.ok("(sh /run/edits; touch /run/done) >/dev/null 2>&1 </dev/null &");
-    let mut rounds = 0;
-    while !host.run("test -e /run/done").ok() {
-        let held = host.ok(
-            "stint grant alice media --for 1h --reason x && stint grant bob screen --for 1h \
-             --reason x && grep -c '^\\(audio\\|video\\):.*alice' /etc/group && \
-             stint revoke --all --reason x",
-        );
-        assert!(held.lines().any(|line| line == "2"), "a membership was lost: {held}");
-        rounds += 1;
-    }
-    assert!(rounds >= 3, "grants and edits did not meet: {rounds}");
-    assert_eq!(host.run("cat /tmp/failed").stdout, "");
-    for file in ["group", "gshadow"] {
-        let text = String::from_utf8(host.read(&format!("/etc/{file}"))).unwrap();
-        for (of, members) in
-            [("one", "carol,alice"), ("two", "carol,bob"), ("three", ""), ("four", "carol,mail")]
-        {
-            for n in 1..=60 {
-                let start = format!("{of}{n}:");
-                let line = text.lines().find(|line| line.starts_with(&start));
-                let found = line.and_then(|line| line.rsplit(':').next());
-                assert_eq!(found, Some(members), "an edit was lost in {file}: {line:?}");
-            }
-        }
-        let kept = |group| text.lines().any(|line| line.starts_with(group) && line.ends_with(':'));
-        assert!(kept("audio:") && kept("video:"), "{text}");
-    }
-    assert_eq!(host.run("grpck -r").status, 0);
-}
-
 #[test]
 fn a_change_of_the_backend_moves_what_is_held() {
     let host = gated(Suite::Trixie, &policy("files"));
