@@ -15,7 +15,7 @@ mod values;
 mod writer;
 
 use std::collections::{BTreeSet, HashMap};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -23,7 +23,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 pub use error::StoreError;
 pub use outbox::{HookWrite, Outbox, OutboxEvent, OutboxRow};
 pub use rows::StoredGrant;
-use rusqlite::Connection;
+use rusqlite::{Connection, OpenFlags};
 use stint_proto::{GrantId, GroupName, RequestId, Residue, RoleName, Timestamp, Uid, UserName};
 use tokio::sync::oneshot;
 pub use values::{
@@ -294,22 +294,29 @@ impl Store {
     }
 }
 
-/// Whether others may read the state while it is open.
+/// Whether others may read the state while it is open, and who may write it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Locking {
     /// They may: a backup is made of a running daemon's state.
     Shared,
     /// They may not, and no file of shared memory is needed.
     Alone,
+    /// Nobody writes it, and no other file is needed: it is whole where its log is not there.
+    Still,
 }
 
 /// Opens the file, checks it and makes it ready.
 fn connect(path: &Path) -> Result<Connection, StoreError> {
-    let connection = match open(path, Locking::Shared) {
-        // A full disk has no room for the file of shared memory either.
-        Err(StoreError::Sqlite(error)) if is_of_the_disk(&error) => open(path, Locking::Alone)?,
-        opened => opened?,
-    };
+    let of_the_disk = |opened: &Result<Connection, StoreError>| matches!(opened, Err(StoreError::Sqlite(error)) if is_of_the_disk(error));
+    let mut opened = open(path, Locking::Shared);
+    // A full disk has no room for the file of shared memory either, and at last none for a log.
+    if of_the_disk(&opened) {
+        opened = open(path, Locking::Alone);
+    }
+    if of_the_disk(&opened) && path.exists() && !log_of(path).exists() {
+        return open(path, Locking::Still);
+    }
+    let connection = opened?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "foreign_keys", true)?;
@@ -319,7 +326,13 @@ fn connect(path: &Path) -> Result<Connection, StoreError> {
 }
 
 fn open(path: &Path, locking: Locking) -> Result<Connection, StoreError> {
-    let connection = Connection::open(path)?;
+    let connection = match locking {
+        Locking::Shared | Locking::Alone => Connection::open(path)?,
+        Locking::Still => {
+            let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
+            Connection::open_with_flags(format!("file:{}?immutable=1", path.display()), flags)?
+        }
+    };
     connection.busy_timeout(std::time::Duration::from_secs(5))?;
     if locking == Locking::Alone {
         connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
@@ -329,6 +342,13 @@ fn open(path: &Path, locking: Locking) -> Result<Connection, StoreError> {
         Err(error) => StoreError::Sqlite(error),
     })?;
     Ok(connection)
+}
+
+/// Where SQLite writes first.
+fn log_of(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push("-wal");
+    name.into()
 }
 
 fn is_of_the_disk(error: &rusqlite::Error) -> bool {
