@@ -5,6 +5,7 @@ use crate::common::{
     SOON, alarms, assert_denied, assert_let_in, assert_says, builder, event_of, gate, gated, grant,
     has_rules, id, is_in, listed, quiet,
 };
+use serde_json::Value;
 use stint_tests::{Host, Suite, eventually};
 
 const POLICY: &str = r#"
@@ -124,6 +125,38 @@ fn on_a_full_disk_nothing_is_granted_and_every_end_still_comes() {
     assert_eq!(listed(&host, id(&scheduled))["state"], "active");
 }
 
+/// A stintd that has started lets alice in, and ends bob's grant whole.
+fn answers_and_ends(host: &Host, bobs: &Value) {
+    eventually("stintd to answer again", SOON, || {
+        host.as_user("alice", "sudo -n id -u").stdout.contains('0').then_some(())
+    });
+    event_of(host, "grant.expired", id(bobs));
+    assert_says(&host.as_user("bob", "sudo -n id"), "sudo: a password is required", "over");
+    eventually("its group to go", SOON, || (!is_in(host, "bob", "video")).then_some(()));
+}
+
+#[test]
+fn a_start_without_room_for_one_more_file_still_answers_and_ends_what_is_over() {
+    let small = builder(Suite::Trixie, POLICY).small("/var/lib/stint", "3m,nr_inodes=32", "0700");
+    let host = gate(small.boot());
+    let lasting = grant(&host, "alice admin --for 1h");
+    let expiring = grant(&host, "bob admin --for 10s");
+    host.ok("systemctl stop stintd.socket stintd.service; cd /var/lib/stint; \
+         n=0; while touch file$n; do n=$((n + 1)); done 2>/dev/null; ! test -e state.sqlite-wal");
+    assert!(!host.run("touch /var/lib/stint/x").ok(), "there is room");
+    host.ok("systemctl start stintd.socket stintd.service");
+    answers_and_ends(&host, &expiring);
+    let refused = host.run("stint grant carol admin --for 1h --reason x");
+    assert_eq!(refused.status, 1, "{refused}");
+    assert_eq!(alarms(&host).len(), 1);
+
+    host.ok("rm /var/lib/stint/file*");
+    quiet(&host);
+    host.ok("systemctl restart stintd.service");
+    assert_eq!(listed(&host, id(&expiring))["end_reason"], "expired", "it was forgotten");
+    assert_eq!(listed(&host, id(&lasting))["state"], "active");
+}
+
 #[test]
 fn a_start_on_a_full_disk_still_answers_and_ends_what_is_over() {
     let host = gate(builder(Suite::Trixie, POLICY).small("/var/lib/stint", "3m", "0700").boot());
@@ -132,13 +165,8 @@ fn a_start_on_a_full_disk_still_answers_and_ends_what_is_over() {
     fill(&host);
     // Killed, so that the next one finds what a crash leaves, and no room for more.
     host.ok("systemctl kill -s KILL stintd.service");
-    eventually("stintd to answer again", SOON, || {
-        host.as_user("alice", "sudo -n id -u").stdout.contains('0').then_some(())
-    });
+    answers_and_ends(&host, &expiring);
     assert_eq!(listed(&host, id(&lasting))["state"], "active", "the policy was lost with the disk");
-    event_of(&host, "grant.expired", id(&expiring));
-    assert_says(&host.as_user("bob", "sudo -n id"), "sudo: a password is required", "over");
-    eventually("its group to go", SOON, || (!is_in(&host, "bob", "video")).then_some(()));
 
     host.ok("rm /var/lib/stint/ballast");
     quiet(&host);
@@ -160,12 +188,7 @@ fn a_start_on_a_read_only_disk_still_answers_and_ends_what_is_over() {
     });
     host.ok("systemctl start stintd.service");
     assert!(!host.run("touch /var/lib/stint/x").ok(), "it can be written");
-    eventually("stintd to answer again", SOON, || {
-        host.as_user("alice", "sudo -n id -u").stdout.contains('0').then_some(())
-    });
-    event_of(&host, "grant.expired", id(&expiring));
-    assert_says(&host.as_user("bob", "sudo -n id"), "sudo: a password is required", "over");
-    eventually("its group to go", SOON, || (!is_in(&host, "bob", "video")).then_some(()));
+    answers_and_ends(&host, &expiring);
     let refused = host.run("stint grant carol admin --for 1h --reason x");
     assert_eq!(refused.status, 1, "{refused}");
     assert_eq!(alarms(&host).len(), 1);
