@@ -220,26 +220,25 @@ impl Engine {
         if let Some(text) = polkit_rules {
             self.record.note(Entry::new(now.wall, Event::PolkitRuleWritten, text));
         }
-        let (saved, owed) = {
-            let state = self.state();
-            let start = state.unbegun.clone().map(|text| Failure { about: About::Start, text });
-            let hold = state.unheld.clone().map(|text| Failure { about: About::Holding, text });
-            let memory = state.unforgotten.clone();
-            let memory = memory.map(|text| Failure { about: About::PolkitMemory, text });
-            let unended = state.unended.clone().into_iter();
-            let unended = unended.map(|(key, text)| Failure { about: About::Eviction(key), text });
-            let list = state.listing.failed.clone();
-            let list = list.filter(|_| failures.iter().all(|other| other.about != About::List));
-            let owed: Vec<Failure> =
-                start.into_iter().chain(hold).chain(memory).chain(unended).chain(list).collect();
-            (state.unsaved.is_empty(), owed)
-        };
-        if !saved {
-            failures.push(Failure { about: About::State, text: unsaved_text() });
-        }
-        failures.extend(owed);
+        let is_new = !failures.iter().any(|failure| failure.about == About::List);
+        let owed = self.still_owed().into_iter();
+        failures.extend(owed.filter(|failure| is_new || failure.about != About::List));
         self.raise(&failures, now);
         failures
+    }
+
+    /// What was begun and is not done, beside what a report names.
+    fn still_owed(&self) -> Vec<Failure> {
+        let state = self.state();
+        let saving = (!state.unsaved.is_empty()).then(|| (About::State, unsaved_text()));
+        let beginning = state.unbegun.clone().map(|text| (About::Start, text));
+        let holding = state.unheld.clone().map(|text| (About::Holding, text));
+        let forgetting = state.unforgotten.clone().map(|text| (About::PolkitMemory, text));
+        let ending = state.unended.clone().into_iter();
+        let ending = ending.map(|(which, text)| (About::Eviction(which), text));
+        let owed = saving.into_iter().chain(beginning).chain(holding).chain(forgetting);
+        let owed = owed.chain(ending).map(|(about, text)| Failure { about, text });
+        owed.chain(state.listing.failed.clone()).collect()
     }
 
     fn note_membership(&self, event: Event, membership: &Membership, givers: &Givers, verb: &str) {
