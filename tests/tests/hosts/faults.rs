@@ -61,6 +61,20 @@ impl Tally {
     }
 }
 
+/// All calls of a scene. Where the machine is so busy that what was to come in a second came before
+/// anybody looked, it is played again.
+fn without_fault(stage: &Stage<'_>, scene: &Scene) -> Round {
+    for _ in 0..5 {
+        let round = stage.play(scene, None, |_| ());
+        stage.wake();
+        assert_eq!(stage.holds(scene), Ok(()), "{}: without a fault", scene.name);
+        if round.calls.len() > 5 {
+            return round;
+        }
+    }
+    panic!("{}: nothing happens in it", scene.name);
+}
+
 /// Plays every scene once without a fault, and then with one at each of the calls that are chosen.
 fn at_every_call(
     what: &str,
@@ -75,10 +89,7 @@ fn at_every_call(
     let wanted = std::env::var("STINT_FAULTS_IN").unwrap_or_default();
     for scene in SCENES.iter().filter(|scene| scene.name.contains(&wanted)) {
         stage.set(scene);
-        let round = stage.play(scene, None, |_| ());
-        stage.wake();
-        assert_eq!(stage.holds(scene), Ok(()), "{}: without a fault", scene.name);
-        assert!(round.calls.len() > 5, "{}: {:?}, {:?}", scene.name, round.calls, round.output);
+        let round = without_fault(&stage, scene);
         totals.insert(scene.name, round.calls.len());
         for fault in faults {
             let met = round.calls.iter().filter(|call| fault.meets(call)).count();
