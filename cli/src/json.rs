@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 use stint_policy::{Diagnostic, Severity};
 use stint_proto::json::{self, time};
-use stint_proto::{Alarm, Explanation, Grant, ReloadReport, Request, RoleSummary, Status};
+use stint_proto::{Alarm, Explanation, Grant, Note, ReloadReport, Request, RoleSummary, Status};
 
 /// JSON escapes what it must, and a program is shown what was typed.
 fn as_typed(text: &str) -> String {
@@ -40,6 +40,11 @@ pub fn alarm(alarm: &Alarm) -> Value {
     json!({ "text": alarm.text, "since": time(alarm.since), "tries": alarm.tries })
 }
 
+/// What somebody changed by hand.
+fn note(note: &Note) -> Value {
+    json!({ "text": note.text, "mend": note.mend })
+}
+
 /// `stint status`.
 pub fn status(status: &Status) -> Value {
     json!({
@@ -51,6 +56,7 @@ pub fn status(status: &Status) -> Value {
         "eligible": status.eligible,
         "gate_mode": status.gate_mode,
         "alarms": status.alarms.iter().map(alarm).collect::<Value>(),
+        "notes": status.notes.iter().map(note).collect::<Value>(),
         "policy_problem": status.policy_problem,
     })
 }

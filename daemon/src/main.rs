@@ -179,6 +179,7 @@ async fn run() -> Result<(), String> {
         never = Arc::clone(&engine).serve_forgetting() => match never {},
         never = Arc::clone(&engine).serve_residue() => match never {},
         never = Arc::clone(&engine).serve_settling() => match never {},
+        never = Arc::clone(&engine).notice_changes() => match never {},
         result = serve_module(Arc::clone(&engine), listener, stop) => {
             result.map_err(|error| format!("{PAM_SOCKET}: {error}"))
         }

@@ -162,6 +162,8 @@ pub struct Status {
     pub gate_mode: String,
     /// What could not be done yet; root sees all, others none.
     pub alarms: Vec<Alarm>,
+    /// What somebody changed by hand and stint lets stand; root sees all, others none.
+    pub notes: Vec<Note>,
     /// What is wrong with the policy on disk, if it was refused; root alone.
     pub policy_problem: Option<String>,
 }
@@ -244,6 +246,16 @@ pub struct ReloadReport {
     pub gate_mode: String,
 }
 
+/// Something that is odd and stays so until somebody does something about it; nothing is tried again.
+#[derive(Clone, Debug, PartialEq, Eq, SerializeDict, DeserializeDict, Type)]
+#[zbus(signature = "dict")]
+pub struct Note {
+    /// What it is.
+    pub text: String,
+    /// What can be done about it.
+    pub mend: String,
+}
+
 /// What `stint doctor` asks the daemon.
 #[derive(Clone, Debug, PartialEq, Eq, SerializeDict, DeserializeDict, Type)]
 #[zbus(signature = "dict")]
@@ -264,6 +276,8 @@ pub struct Health {
     pub active: u32,
     /// What could not be done yet.
     pub alarms: Vec<Alarm>,
+    /// What somebody changed by hand and stint lets stand.
+    pub notes: Vec<Note>,
     /// What is wrong with the policy on disk, if it was refused.
     pub policy_problem: Option<String>,
     /// Who passes the gate in the PAM files themselves, as the policy in force says.

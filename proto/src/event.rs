@@ -116,6 +116,10 @@ events! {
     CallDenied = 33, "call.denied";
     /// A session's grant ended, and by its role the session went on.
     SessionLeft = 34, "session.left";
+    /// The account of somebody who held or asked for something is gone, renamed or re-numbered.
+    AccountChanged = 35, "account.changed";
+    /// Somebody else changed or removed the sudo rule file.
+    SudoRuleDrift = 36, "sudo_rule.drift";
     /// The polkit rule file was replaced.
     PolkitRuleWritten = 37, "polkit_rule.written";
     /// The polkit rule file could not be replaced yet, or polkit was not made to forget.

@@ -27,7 +27,7 @@ words! { wire;
         Revoked = "revoked",
         /// By its holder.
         Dropped = "dropped",
-        /// By the policy: its entry, its role or its ground went.
+        /// By the policy: its entry, its role or its ground went, or its holder's account did.
         Policy = "policy",
     }
 }
@@ -93,4 +93,6 @@ pub struct Grant {
     /// What it left, once that was looked at; told to those alone who may read the record, or are
     /// to review it.
     pub residue: Option<Residue>,
+    /// What it confers no more, as somebody took it away by hand: `group docker`, `sudo rules`.
+    pub without: Vec<String>,
 }

@@ -38,6 +38,7 @@ pub fn grant(grant: &Grant, typed: Typed<'_>) -> Value {
         "services": grant.services,
         "groups": grant.groups,
         "residue": grant.residue.as_ref().map(|residue| self::residue(residue, typed)),
+        "without": grant.without.iter().map(|what| typed(what)).collect::<Vec<_>>(),
     })
 }
 

@@ -21,7 +21,7 @@ mod time;
 mod words;
 
 pub use call::{
-    Alarm, CheckAnswer, Explain, Explanation, GrantOrder, Health, ListFilter, PamItems,
+    Alarm, CheckAnswer, Explain, Explanation, GrantOrder, Health, ListFilter, Note, PamItems,
     ReloadReport, RevokeOrder, RoleSummary, Status, Verdict,
 };
 pub use error::{ErrorCode, ExitStatus};

@@ -10,6 +10,8 @@
     reason = "tests report by panicking"
 )]
 
+#[path = "hosts/accounts.rs"]
+mod accounts;
 #[path = "hosts/approvals.rs"]
 mod approvals;
 #[path = "hosts/bent.rs"]
@@ -32,6 +34,8 @@ mod deciding;
 mod doctor;
 #[path = "hosts/doors.rs"]
 mod doors;
+#[path = "hosts/drift.rs"]
+mod drift;
 #[path = "hosts/edits.rs"]
 mod edits;
 #[path = "hosts/environment.rs"]

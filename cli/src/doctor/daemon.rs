@@ -27,6 +27,9 @@ pub fn judge(health: &Health, wall: Timestamp, boot: i64) -> Vec<Finding> {
         let text = format!("Not done after {} tries: {}.", alarm.tries, harmless(&alarm.text));
         add(Rank::Wrong, text, "journalctl -t stintd");
     }
+    for note in &health.notes {
+        add(Rank::Odd, format!("{}.", harmless(&note.text)), &harmless(&note.mend));
+    }
     let (wall_gap, boot_gap) = (health.wall.micros_since(wall), health.boot.saturating_sub(boot));
     if wall_gap.abs() > TOLERANCE || boot_gap.abs() > TOLERANCE {
         let gap = length(wall_gap.abs().max(boot_gap.abs()));
@@ -78,6 +81,7 @@ mod tests {
             gate_mode: "enforce".into(),
             active: 0,
             alarms: Vec::new(),
+            notes: Vec::new(),
             policy_problem: None,
             exempt: Vec::new(),
             groups: Vec::new(),
@@ -117,6 +121,10 @@ mod tests {
         };
         let bad = Health {
             alarms: vec![alarm],
+            notes: vec![stint_proto::Note {
+                text: "alice was taken out of docker by hand".into(),
+                mend: "stint revoke g4t9".into(),
+            }],
             lost_events: 7,
             sessions: "nowhere".into(),
             policy_problem: Some("/etc/stint/policy.toml:1:1: x\nmore".into()),
@@ -130,6 +138,7 @@ mod tests {
                 "The policy on disk was refused; the one before is in force: \
                  /etc/stint/policy.toml:1:1: x.",
                 "Not done after 3 tries: /etc/group is locked.",
+                "alice was taken out of docker by hand.",
                 "This host has no control groups of version 2: at the end of a grant only processes \
                  are found whose parents live.",
                 "7 events did not reach the journal; the state has them."

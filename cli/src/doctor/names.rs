@@ -66,6 +66,7 @@ mod tests {
             gate_mode: "enforce".into(),
             active: 0,
             alarms: Vec::new(),
+            notes: Vec::new(),
             policy_problem: None,
             exempt: Vec::new(),
             groups: vec!["docker".parse().unwrap(), "adm".parse().unwrap()],

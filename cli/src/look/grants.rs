@@ -44,6 +44,13 @@ pub fn opens(services: &[ServiceName], groups: &[GroupName], polkit: &[String]) 
     doors.chain(groups).chain(actions).collect::<Vec<_>>().join(", ")
 }
 
+/// What a grant opens: `sudo, group docker`, without what somebody took away by hand.
+pub fn opened(grant: &Grant) -> String {
+    let opens = opens(&grant.services, &grant.groups, &grant.polkit);
+    let without = grant.without.iter().map(|what| harmless(what)).collect::<Vec<_>>().join(", ");
+    if without.is_empty() { opens } else { format!("{opens} (by hand without {without})") }
+}
+
 /// What is left of it, or when it starts.
 pub fn left(grant: &Grant, here: &Here) -> String {
     match grant.state {
@@ -73,7 +80,7 @@ pub fn held(grants: &[Grant], here: &Here) -> String {
         .map(|grant| {
             vec![
                 grant.role.to_string(),
-                opens(&grant.services, &grant.groups, &grant.polkit),
+                opened(grant),
                 left(grant, here),
                 here.clock(grant.expires_at),
                 given_by(grant),
@@ -91,7 +98,8 @@ pub fn list(grants: &[Grant], here: &Here) -> String {
         .map(|grant| {
             let state = match grant.end_reason {
                 Some(reason) => reason.to_string(),
-                None => grant.state.to_string(),
+                None if grant.without.is_empty() => grant.state.to_string(),
+                None => format!("{}, without {}", grant.state, grant.without.join(", ")),
             };
             vec![
                 grant.id.to_string(),
@@ -156,7 +164,7 @@ pub fn granted(grant: &Grant, here: &Here) -> String {
 
 /// The use of a break-glass role, whole, for whoever reviews it.
 pub fn in_full(grant: &Grant, here: &Here) -> String {
-    let opens = opens(&grant.services, &grant.groups, &grant.polkit);
+    let opens = opened(grant);
     let how = grant.end_reason.map_or_else(String::new, |how| format!("; {how}"));
     let until = here.clock(grant.ended_at.unwrap_or(grant.expires_at));
     let reason = if grant.reason.is_empty() { "none given" } else { &grant.reason };
@@ -214,6 +222,7 @@ pub mod tests {
             groups: Vec::new(),
             polkit: Vec::new(),
             residue: None,
+            without: Vec::new(),
         }
     }
 

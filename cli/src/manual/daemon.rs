@@ -23,6 +23,12 @@ pub fn page() -> String {
          membership in a locked file, is tried again until it is done, and is an alarm in stint \
          status and stint doctor until then.",
     );
+    page.text(
+        "What an administrator changes by hand stands. A membership or a rule file that was taken \
+         away is not given again to the grants that run, an edit of the rule file stays until the \
+         next change of grants, and both are recorded and shown by stint doctor. An account that is \
+         deleted, renamed or re-numbered holds nothing any more.",
+    );
     page.heading("OPTIONS");
     page.term(
         "--end-all REASON",

@@ -56,6 +56,12 @@ fn text(status: &Status, here: &Here) -> String {
             text.push(format!("  {what} (since {since}, {} tries)", alarm.tries));
         }
     }
+    if !status.notes.is_empty() {
+        text.push(styled(ODD, "Changed by hand, which stands:"));
+        for note in &status.notes {
+            text.push(format!("  {}   {}", harmless(&note.text), harmless(&note.mend)));
+        }
+    }
     text.join("\n")
 }
 
@@ -81,6 +87,7 @@ mod tests {
             eligible: vec!["admin".parse().unwrap(), "containers".parse().unwrap()],
             gate_mode: "enforce".into(),
             alarms: Vec::new(),
+            notes: Vec::new(),
             policy_problem: None,
         };
         assert_eq!(

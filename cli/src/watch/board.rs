@@ -6,7 +6,7 @@ use super::columns::{Column, lay};
 use super::fit::{cut, fill, width};
 use super::model::{Model, Part};
 use super::page::page;
-use crate::look::grants::{Here, given_by, left, opens};
+use crate::look::grants::{Here, given_by, left, opened};
 use crate::look::times::length;
 
 /// How a line looks where there are looks; the text says it too.
@@ -192,7 +192,7 @@ fn grant_row(grant: &Grant, here: &Here) -> Vec<String> {
     vec![
         grant.user.to_string(),
         grant.role.to_string(),
-        opens(&grant.services, &grant.groups, &grant.polkit),
+        opened(grant),
         left(grant, here),
         bar(grant, here),
         here.clock(grant.expires_at),

@@ -6,7 +6,7 @@ use stint_proto::{Grant, Request, RequestState};
 use super::fit::fold;
 use super::model::{Ask, Mode, Model};
 use crate::failure::Failure;
-use crate::look::grants::{Here, given_by, left, opens};
+use crate::look::grants::{Here, given_by, left, opened};
 use crate::look::requests::facts;
 
 /// The lines of the screen that are not the page's own: its title, a blank, a note and the keys.
@@ -117,7 +117,7 @@ fn of_grant(grant: &Grant, here: &Here, room: usize) -> Vec<String> {
     let mut say = |label: &str, value: &str| fact(label, value, room, &mut lines);
     say("who", &format!("{} (uid {})", grant.user, grant.uid));
     say("role", grant.role.as_str());
-    say("opens", &opens(&grant.services, &grant.groups, &grant.polkit));
+    say("opens", &opened(grant));
     say("from", &here.clock(grant.starts_at));
     say("ends", &here.clock(grant.expires_at));
     say("left", &left(grant, here));

@@ -78,6 +78,7 @@ impl Daemon {
             eligible: vec!["admin".parse().unwrap()],
             gate_mode: "enforce".into(),
             alarms: Vec::new(),
+            notes: Vec::new(),
             policy_problem: None,
         }
     }
@@ -167,6 +168,7 @@ pub fn grant() -> Grant {
         groups: Vec::new(),
         polkit: Vec::new(),
         residue: None,
+        without: Vec::new(),
     }
 }
 

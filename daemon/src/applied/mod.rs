@@ -137,6 +137,6 @@ impl Applied {
 pub fn key_of(eviction: &Eviction) -> String {
     match &eviction.of {
         EvictionOf::Sessions { grant, .. } => format!("sessions {grant}"),
-        EvictionOf::Group { group } => format!("carriers {} {group}", eviction.user),
+        EvictionOf::Group { group, .. } => format!("carriers {} {group}", eviction.user),
     }
 }

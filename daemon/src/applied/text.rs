@@ -72,9 +72,9 @@ pub fn render(applied: &Applied) -> String {
             EvictionOf::Sessions { grant, role, uid } => {
                 format!("owed-sessions {grant} user={user} uid={uid} role={role} {manner}")
             }
-            EvictionOf::Group { group } => {
-                let carried = processes(carried);
-                format!("owed-carriers {user} group={group} carried={carried} {manner}")
+            EvictionOf::Group { group, uid } => {
+                let (uid, carried) = (listed(uid.iter()), processes(carried));
+                format!("owed-carriers {user} uid={uid} group={group} carried={carried} {manner}")
             }
         });
     }
@@ -184,11 +184,14 @@ fn take(applied: &mut Applied, kind: &str, words: &mut Words<'_>) -> Option<()> 
             applied.owe(of, user, Vec::new(), manner);
         }
         "owed-carriers" => {
-            let (user, group) = (words.next()?, words.key("group")?);
+            let user = words.next()?;
+            let uid: Vec<Uid> = words.list("uid", |uid| uid.parse().ok().map(Uid))?;
+            let group = words.key("group")?;
             let carried = words.list("carried", process)?;
             let manner = words.manner()?;
             words.end()?;
-            applied.owe(EvictionOf::Group { group }, user, carried, manner);
+            let uid = uid.first().copied();
+            applied.owe(EvictionOf::Group { group, uid }, user, carried, manner);
         }
         _ => return None,
     }
@@ -319,7 +322,7 @@ mod tests {
             uid: Uid(7),
         };
         applied.owe(of, "bob".parse().unwrap(), Vec::new(), Manner::default());
-        let of = EvictionOf::Group { group: "docker".parse().unwrap() };
+        let of = EvictionOf::Group { group: "docker".parse().unwrap(), uid: Some(Uid(7)) };
         applied.owe(of, "bob".parse().unwrap(), carried, Manner::default());
         applied
     }

@@ -204,6 +204,7 @@ impl Grant {
             groups,
             polkit: actions.map(ToString::to_string).collect(),
             residue: None,
+            without: Vec::new(),
         }
     }
 }

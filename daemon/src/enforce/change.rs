@@ -13,6 +13,9 @@ pub type Membership = (UserName, GroupName);
 pub enum Action {
     /// It is given.
     Add,
+    /// It was given before and seen in its place; somebody may have taken it away by hand since, and
+    /// then it is not given again.
+    Keep,
     /// It is taken back.
     Remove,
 }
@@ -21,6 +24,7 @@ impl fmt::Display for Action {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
             Self::Add => "add",
+            Self::Keep => "keep",
             Self::Remove => "remove",
         })
     }
@@ -43,6 +47,8 @@ pub enum Outcome {
     Added,
     /// It was there already. Unless stint owns it from before, it is standing and not stint's.
     AlreadyMember,
+    /// Somebody took it away by hand. That stands, and it is not stint's any more.
+    Missing,
     /// stint took it back.
     Removed,
     /// There was nothing to take back.

@@ -1,11 +1,11 @@
 //! Memberships in /etc/group and /etc/gshadow, read and written under the locks of shadow-utils.
-//! Changes the member field of the groups asked for and nothing else. Name service caches are not
-//! told: nscd and sssd watch the file themselves.
+//! Changes the member field of the groups asked for and nothing else.
 //!
 //! gshadow is replaced first and group last. Names are looked up in group, so the last rename is
 //! the one that counts: after a crash between the two nothing has taken effect, `grpck -r` names
 //! the difference without failing, and doing the same change again mends it.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::fs::{File, Metadata};
 use std::io;
@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use stint_proto::GroupName;
 
-use super::change::{Action, Change, Intend, Outcome, foresee_all};
+use super::change::{Action, Change, Intend, Membership, Outcome, foresee_all};
 use super::etc_locks::{EtcLocks, LockError};
 use super::group_text::{BadLine, GroupText};
 use super::wait::Patience;
@@ -121,6 +121,33 @@ impl Etc {
         drop(locks);
         Ok(outcomes)
     }
+
+    /// Waits until nobody who keeps to the locks is changing accounts, as long as for a change.
+    ///
+    /// # Errors
+    /// [`GroupFilesError`] when somebody still is.
+    pub fn settle(&self) -> Result<(), GroupFilesError> {
+        let folder = open_dir(&self.dir)
+            .map_err(|error| GroupFilesError::Read { path: self.dir.clone(), error })?;
+        let mut patience = Patience::of(self.patience);
+        EtcLocks::take(&self.dir, &folder, &mut patience).map(drop).map_err(GroupFilesError::Lock)
+    }
+
+    /// Which of these members the groups' lines do not name. Takes no lock: the file is replaced by
+    /// rename. Where it cannot be read whole, or a group has no line, nothing is said of it.
+    #[must_use]
+    pub fn missing(&self, memberships: &BTreeSet<Membership>) -> BTreeSet<Membership> {
+        let read = open_dir(&self.dir)
+            .and_then(|folder| open_regular(&folder, "group"))
+            .and_then(|(file, _)| read_all(&file));
+        let Ok(bytes) = read else { return BTreeSet::new() };
+        let mut text = GroupText::parse(&bytes);
+        if !text.is_whole() {
+            return BTreeSet::new();
+        }
+        let gone = |(user, group): &&Membership| text.has(group, user) == Ok(false);
+        memberships.iter().filter(gone).cloned().collect()
+    }
 }
 
 /// One of the two files, as it was and as it shall be.
@@ -161,10 +188,12 @@ impl Opened {
         }
     }
 
+    /// Whether the text is another for it; of what is to be kept, whether it is missing.
     fn change(&mut self, change: &Change) -> Result<bool, BadLine> {
         let (user, group) = &change.membership;
         let changed = match change.action {
             Action::Add => self.text.add(group, user)?,
+            Action::Keep => return Ok(self.text.is_whole() && !self.text.has(group, user)?),
             Action::Remove => self.text.remove(group, user)?,
         };
         self.changed |= changed;
@@ -205,7 +234,7 @@ fn edit(group: &mut Opened, mut gshadow: Option<&mut Opened>, change: &Change) -
     // A standing member is left as found, in gshadow too. What is taken back is taken out of both,
     // wherever a crash may have left it. A group that gshadow lacks stays lacking there: an entry
     // made here would carry a password field that is not ours to choose.
-    if (changed || change.action == Action::Remove)
+    if ((changed && change.action == Action::Add) || change.action == Action::Remove)
         && let Some(gshadow) = gshadow.as_mut()
     {
         // Any bad line is one that was looked at above, or one that must not stop a removal.
@@ -213,7 +242,8 @@ fn edit(group: &mut Opened, mut gshadow: Option<&mut Opened>, change: &Change) -
     }
     match (change.action, changed) {
         (Action::Add, true) => Outcome::Added,
-        (Action::Add, false) => Outcome::AlreadyMember,
+        (Action::Keep, true) => Outcome::Missing,
+        (Action::Add | Action::Keep, false) => Outcome::AlreadyMember,
         (Action::Remove, true) => Outcome::Removed,
         (Action::Remove, false) => Outcome::WasNotMember,
     }

@@ -62,6 +62,11 @@ impl GroupText {
         out
     }
 
+    /// Whether the text ends with a line's end. One that does not may be half written.
+    pub(super) fn is_whole(&self) -> bool {
+        self.lines.last().is_some_and(|line| line.ends_with(b"\n"))
+    }
+
     fn members(&mut self, group: &GroupName) -> Result<&mut Members, BadLine> {
         let at = match self.places.get(group.as_str().as_bytes()) {
             None => return Err(BadLine::Absent),

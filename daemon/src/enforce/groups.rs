@@ -38,8 +38,12 @@ impl std::error::Error for NoNssSystemd {}
 #[must_use]
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct GroupReport {
-    /// Given now, and owned from now on; those that stint owned and somebody had removed, too.
+    /// Given now, and owned from now on.
     pub added: Vec<Membership>,
+    /// Owned, not known to be in its place, and found there.
+    pub found: Vec<Membership>,
+    /// Given before, and taken away by somebody else since.
+    pub missing: Vec<Membership>,
     /// Taken back, or gone already: no longer owned.
     pub removed: Vec<Membership>,
     /// Wanted, and there without stint: not owned.
@@ -73,17 +77,22 @@ pub fn choose(asked: Backend, nsswitch: &str) -> Result<Backend, NoNssSystemd> {
 
 impl Groups {
     /// Brings the host from what stint owns by this backend to what it shall own. Running it again
-    /// changes nothing more; after a crash it finishes what was begun.
+    /// changes nothing more; after a crash it finishes what was begun. What was `seen` in its place
+    /// and is there no more is missing, and is not given again.
     ///
     /// `intend` is called at most once, before anything takes effect, with what will really change.
     pub fn bring_about(
         &self,
         desired: &BTreeSet<Membership>,
         owned: &BTreeSet<Membership>,
+        seen: &BTreeSet<Membership>,
         intend: &mut Intend<'_>,
     ) -> GroupReport {
         let removals = owned.difference(desired).map(|membership| (membership, Action::Remove));
-        let additions = desired.iter().map(|membership| (membership, Action::Add));
+        let additions = desired.iter().map(|membership| {
+            let is_seen = owned.contains(membership) && seen.contains(membership);
+            (membership, if is_seen { Action::Keep } else { Action::Add })
+        });
         let changes: Vec<Change> = removals
             .chain(additions)
             .map(|(membership, action)| Change { membership: membership.clone(), action })
@@ -95,6 +104,19 @@ impl Groups {
             }
         };
         report(changes, outcomes, owned)
+    }
+
+    /// Which of these memberships are not in their place. Takes no lock and changes nothing; where
+    /// what is there cannot be read whole, nothing is missing.
+    #[must_use]
+    pub fn missing(&self, memberships: &BTreeSet<Membership>) -> BTreeSet<Membership> {
+        if memberships.is_empty() {
+            return BTreeSet::new();
+        }
+        match self {
+            Self::Files(etc) => etc.missing(memberships),
+            Self::Userdb(userdb) => userdb.missing(memberships),
+        }
     }
 }
 
@@ -111,9 +133,11 @@ fn report(
     for (Change { membership, action }, outcome) in changes.into_iter().zip(outcomes) {
         match outcome {
             Outcome::Added => report.added.push(membership),
-            Outcome::AlreadyMember if owned.contains(&membership) => {}
+            Outcome::AlreadyMember if action == Action::Keep => {}
+            Outcome::AlreadyMember if owned.contains(&membership) => report.found.push(membership),
             Outcome::AlreadyMember => report.standing.push(membership),
             Outcome::Removed | Outcome::WasNotMember => report.removed.push(membership),
+            Outcome::Missing => report.missing.push(membership),
             Outcome::Failed(why) => report.failed.push((membership, action, why)),
         }
     }
@@ -160,27 +184,51 @@ mod tests {
             owned.extend(changes.iter().map(|change| change.membership.clone()));
             Ok(())
         };
-        let report = groups.bring_about(&both, &none, &mut intend);
+        let report = groups.bring_about(&both, &none, &none, &mut intend);
         assert_eq!(report.standing, Vec::from_iter(set(&[("alice", "docker")])));
         assert_eq!(report.added, Vec::from_iter(set(&[("alice", "adm")])));
         assert_eq!(owned, set(&[("alice", "adm")]));
-        let report = groups.bring_about(&none, &owned, &mut |_| Ok(()));
+        let report = groups.bring_about(&none, &owned, &owned, &mut |_| Ok(()));
         assert_eq!(report.removed, Vec::from_iter(owned));
         assert_eq!(fs::read_to_string(dir.path().join("group")).unwrap(), text);
     }
 
     #[test]
-    fn what_somebody_removed_comes_back_and_what_is_gone_is_disowned() {
+    fn what_was_never_seen_is_given_and_what_is_gone_is_disowned() {
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join("group"), "docker:x:1:\nadm:x:2:\n").unwrap();
         let groups = Groups::Files(Etc { dir: dir.path().into(), patience: Duration::ZERO });
         let owned = set(&[("alice", "docker"), ("alice", "adm"), ("alice", "gone")]);
         let desired = set(&[("alice", "docker")]);
-        let report = groups.bring_about(&desired, &owned, &mut |_| Ok(()));
+        let report = groups.bring_about(&desired, &owned, &set(&[]), &mut |_| Ok(()));
         assert_eq!(report.added, Vec::from_iter(set(&[("alice", "docker")])));
         assert_eq!(report.removed, Vec::from_iter(set(&[("alice", "adm"), ("alice", "gone")])));
         assert_eq!(report.failed, []);
-        assert_eq!(groups.bring_about(&desired, &desired, &mut |_| Ok(())), GroupReport::default());
+        let report = groups.bring_about(&desired, &desired, &set(&[]), &mut |_| Ok(()));
+        assert_eq!(report.found, Vec::from_iter(desired.clone()));
+        let report = groups.bring_about(&desired, &desired, &desired, &mut |_| Ok(()));
+        assert_eq!(report, GroupReport::default());
+    }
+
+    #[test]
+    fn what_somebody_took_away_does_not_come_back() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("group");
+        let groups = Groups::Files(Etc { dir: dir.path().into(), patience: Duration::ZERO });
+        let owned = set(&[("alice", "docker"), ("alice", "adm")]);
+        let mut never = |_: &[Change]| -> Result<(), String> { panic!("nothing is intended") };
+        // Half of a file, or none, says nothing.
+        for text in ["", "docker:x:1:alice\nadm:x:2:al"] {
+            fs::write(&file, text).unwrap();
+            assert_eq!(groups.missing(&owned), set(&[]), "{text:?}");
+        }
+        fs::write(&file, "docker:x:1:bob\nadm:x:2:alice\n").unwrap();
+        assert_eq!(groups.missing(&owned), set(&[("alice", "docker")]));
+        let report = groups.bring_about(&owned, &owned, &owned, &mut never);
+        assert_eq!(report.missing, Vec::from_iter(set(&[("alice", "docker")])));
+        assert_eq!(fs::read(&file).unwrap(), b"docker:x:1:bob\nadm:x:2:alice\n");
+        fs::remove_file(&file).unwrap();
+        assert_eq!(groups.missing(&owned), set(&[]));
     }
 
     #[test]
@@ -189,6 +237,7 @@ mod tests {
         let report = groups.bring_about(
             &set(&[("alice", "docker")]),
             &set(&[("alice", "adm")]),
+            &set(&[]),
             &mut |_| panic!("nothing is intended"),
         );
         let actions: Vec<Action> = report.failed.iter().map(|(_, action, _)| *action).collect();

@@ -7,6 +7,7 @@
 //! share no shape: memberships are owned one by one, and ownership must be durable before each
 //! change; what one backend gave is taken back by the same one, and before the other gives it; the rule files are one text each, replaced whole; tickets are only ever removed.
 
+pub mod caches;
 pub mod change;
 pub mod etc_locks;
 pub mod group_files;
@@ -21,4 +22,5 @@ mod sudo_text;
 pub mod tickets;
 pub mod userdb;
 mod wait;
+pub mod watch;
 mod whole_file;

@@ -3,19 +3,24 @@
 //! touches another file.
 
 use std::fmt;
-use std::fs::{DirBuilder, File};
+use std::fs::{DirBuilder, File, Metadata};
 use std::io;
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use nix::sys::stat::{FileStat, lstat};
+use nix::errno::Errno;
+use nix::fcntl::AtFlags;
+use nix::sys::stat::{FileStat, SFlag, fstatat, lstat};
+use nix::unistd::geteuid;
+use sha2::{Digest, Sha256};
 use stint_proto::GrantId;
 
 use super::run::{RunError, run};
 use super::sudo_probe::SudoProbe;
 pub use super::sudo_text::SudoEntry;
 use super::sudo_text::{render, without};
+use super::wait::Patience;
 use super::whole_file::says;
 use stint_hostfiles::{Look, Staged, open_dir, open_regular, read_all, remove};
 
@@ -23,6 +28,8 @@ const NAME: &str = "stint";
 /// sudo and sudo-rs skip files with a dot in their name.
 const TEMPORARY: &str = ".stint.new";
 const MODE: u32 = 0o440;
+/// How long a file may be away while it is edited.
+const EDITING: Duration = Duration::from_millis(300);
 const CHECK_LIMIT: Duration = Duration::from_secs(10);
 
 /// What was done to the rule file.
@@ -35,6 +42,20 @@ pub enum SudoOutcome {
     Written,
     /// There are no more rules, and no more file.
     Removed,
+}
+
+/// What is in the rule file's place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RulesFound {
+    /// No file, in a folder that is there.
+    Nothing,
+    /// A file as stint makes it, with a text of this digest.
+    Text([u8; 32]),
+    /// Something that sudo would not read as stint's file.
+    Odd {
+        /// What is wrong with it.
+        how: &'static str,
+    },
 }
 
 /// Why the rule file is as it was.
@@ -158,6 +179,40 @@ impl SudoRules {
         self.remove().map(|done| (done, Some(why)))
     }
 
+    /// Looks at what is in the file's place; `None` where that cannot be seen.
+    #[must_use]
+    pub fn look(&self) -> Option<RulesFound> {
+        let folder = open_dir(&self.dir).ok()?;
+        match fstatat(&folder, NAME, AtFlags::AT_SYMLINK_NOFOLLOW) {
+            Err(Errno::ENOENT) => return Some(RulesFound::Nothing),
+            Err(_) => return None,
+            Ok(stat)
+                if SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT != SFlag::S_IFREG =>
+            {
+                return Some(RulesFound::Odd { how: "it is no file" });
+            }
+            Ok(_) => {}
+        }
+        let (file, metadata) = open_regular(&folder, NAME).ok()?;
+        if !looks_right(&metadata) {
+            return Some(RulesFound::Odd { how: "its owner or mode is another" });
+        }
+        Some(RulesFound::Text(Sha256::digest(read_all(&file).ok()?).into()))
+    }
+
+    /// The same, where nothing was found: editors move a file away before they write it anew. Waits
+    /// a moment for that.
+    #[must_use]
+    pub fn look_again(&self) -> Option<RulesFound> {
+        let mut patience = Patience::of(EDITING);
+        loop {
+            let found = self.look();
+            if found != Some(RulesFound::Nothing) || !patience.pause() {
+                return found;
+            }
+        }
+    }
+
     /// Whether [`Self::bring_about`] could write these rules; writes none.
     ///
     /// # Errors
@@ -234,12 +289,16 @@ impl SudoRules {
     }
 }
 
+fn looks_right(metadata: &Metadata) -> bool {
+    metadata.mode() & 0o7777 == MODE && metadata.uid() == geteuid().as_raw()
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::sudo_text::tests::Given;
     use super::*;
     use std::fs;
-    use std::os::unix::fs::MetadataExt;
+    use std::os::unix::fs::PermissionsExt;
 
     use stint_policy::RunAs;
 
@@ -300,7 +359,16 @@ mod tests {
         assert_eq!(names(&dir), ["stint"]);
         assert_eq!(fs::metadata(dir.path().join("stint")).unwrap().ino(), metadata.ino());
         fs::write(dir.path().join(TEMPORARY), "left by a crash").unwrap();
+        let written = rules.look().unwrap();
+        assert!(matches!(written, RulesFound::Text(_)), "{written:?}");
+        let file = dir.path().join("stint");
+        fs::set_permissions(&file, PermissionsExt::from_mode(0o640)).unwrap();
+        assert!(matches!(rules.look(), Some(RulesFound::Odd { .. })));
+        fs::write(&file, "edited").unwrap();
+        fs::set_permissions(&file, PermissionsExt::from_mode(0o440)).unwrap();
+        assert!(rules.look().is_some_and(|found| found != written), "an edit is not seen");
         assert_eq!(rules.bring_about(&[]).unwrap(), SudoOutcome::Removed);
+        assert_eq!(rules.look(), Some(RulesFound::Nothing));
         assert!(names(&dir).is_empty());
     }
 

@@ -134,11 +134,26 @@ impl Userdb {
         Ok(outcomes)
     }
 
+    /// Which of these have no drop-in. Where the folder cannot be read, none is missing.
+    #[must_use]
+    pub fn missing(&self, memberships: &BTreeSet<Membership>) -> BTreeSet<Membership> {
+        let folder = match open_dir(&self.dir) {
+            Ok(folder) => folder,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return memberships.clone(),
+            Err(_) => return BTreeSet::new(),
+        };
+        let gone = |membership: &&Membership| {
+            exists(&folder, &file_name(membership)).is_ok_and(|there| !there)
+        };
+        memberships.iter().filter(gone).cloned().collect()
+    }
+
     fn foresee(&self, folder: &File, change: &Change, ours: bool) -> Result<Outcome, String> {
         let there = exists(folder, &file_name(&change.membership)).map_err(|e| e.to_string())?;
         let (user, group) = &change.membership;
         Ok(match change.action {
-            Action::Add if there => Outcome::AlreadyMember,
+            Action::Add | Action::Keep if there => Outcome::AlreadyMember,
+            Action::Keep => Outcome::Missing,
             Action::Add if !ours && self.is_standing(user, group)? => Outcome::AlreadyMember,
             Action::Add => Outcome::Added,
             Action::Remove if there && ours => Outcome::Removed,
@@ -183,6 +198,7 @@ fn exists(folder: &File, name: &str) -> io::Result<bool> {
 fn make(folder: &File, change: &Change) -> io::Result<()> {
     let name = file_name(&change.membership);
     match change.action {
+        Action::Keep => Ok(()),
         Action::Add => Staged::write(folder, TEMPORARY, CONTENT, &Look::Mode(0o644))?.commit(&name),
         Action::Remove => {
             remove(folder, &name)?;
@@ -269,6 +285,11 @@ mod tests {
         let folder = fs::metadata(dir.path().join("userdb")).unwrap();
         assert_eq!(folder.permissions().mode() & 0o7777, 0o755);
         fs::write(dir.path().join("userdb").join(TEMPORARY), "left by a crash").unwrap();
+        let kept = || userdb.apply(&change(Action::Keep), &owned, &mut |_| Ok(())).unwrap();
+        assert_eq!((kept(), userdb.missing(&owned)), (vec![Outcome::AlreadyMember], [].into()));
+        fs::rename(file(&dir), dir.path().join("away")).unwrap();
+        assert_eq!((kept(), userdb.missing(&owned)), (vec![Outcome::Missing], owned.clone()));
+        fs::rename(dir.path().join("away"), file(&dir)).unwrap();
         let removed = userdb.apply(&change(Action::Remove), &owned, &mut |_| Ok(())).unwrap();
         assert_eq!(removed, [Outcome::Removed]);
         assert_eq!(fs::read_dir(dir.path().join("userdb")).unwrap().count(), 0);

@@ -15,7 +15,7 @@ use stint_proto::{
 
 use super::{Engine, Lookups};
 use crate::accounts;
-use crate::domain::gate::{Ruling, Subject, Ways, decide, denial_lines};
+use crate::domain::gate::{Denial, Ruling, Subject, Ways, decide, denial_lines};
 use crate::process;
 use crate::record::{Entry, harmless};
 
@@ -78,6 +78,9 @@ impl Engine {
         }
         match ruling {
             Ruling::Denied(denial) => {
+                if matches!(denial, Denial::OtherName { .. }) {
+                    self.look_soon();
+                }
                 let ways = self.ways(&policy, &subject, &groups, &service);
                 let clock = |at| local_time(at, self.now().wall);
                 let lines = denial_lines(&denial, &self.host, &subject, &service, &ways, clock);

@@ -178,6 +178,7 @@ impl Engine {
             let Some(mut grant) = state.index.get(id).cloned() else { continue };
             if grant.end(at, ending.reason) {
                 state.index.put(grant.clone());
+                state.drift.numbers.insert(grant.user.clone(), grant.uid);
                 ended.push(grant);
             }
         }

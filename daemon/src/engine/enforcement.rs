@@ -16,7 +16,7 @@ use crate::domain::grant::Grant;
 use crate::domain::manner::manners;
 use crate::enforce::polkit_rule::PolkitEntry;
 use crate::record::Entry;
-use crate::store::{Eviction, Membership, StoreError, Write};
+use crate::store::{Conferred, Eviction, Membership, StoreError, Withdrawn, Write};
 
 /// How long the account database may take to show a membership that was given.
 const SEEN_LIMIT: Duration = Duration::from_secs(5);
@@ -58,6 +58,8 @@ pub(super) enum About {
     Eviction(String),
     /// The list of what is given.
     List,
+    /// A name service cache that may answer as before.
+    Caches,
     /// All of it: nothing is known to have been done.
     Everything,
 }
@@ -72,6 +74,7 @@ impl Failure {
             About::Everything | About::List => true,
             About::TakingBack(..)
             | About::PolkitMemory
+            | About::Caches
             | About::Tickets
             | About::State
             | About::Start
@@ -88,6 +91,7 @@ impl Failure {
             About::PolkitRules => "polkit rules".to_owned(),
             About::PolkitMemory => "polkit".to_owned(),
             About::Tickets => "tickets".to_owned(),
+            About::Caches => "caches".to_owned(),
             About::State => "state".to_owned(),
             About::Start => "start".to_owned(),
             About::Holding => "holding".to_owned(),
@@ -100,7 +104,7 @@ impl Failure {
     /// As what it is recorded.
     const fn event(&self) -> Event {
         match self.about {
-            About::Giving(..) | About::TakingBack(..) => Event::GroupFailed,
+            About::Giving(..) | About::TakingBack(..) | About::Caches => Event::GroupFailed,
             About::SudoRules | About::Tickets | About::Everything => Event::SudoRuleFailed,
             About::PolkitRules | About::PolkitMemory => Event::PolkitRuleFailed,
             About::State | About::Start | About::Holding | About::Eviction(_) | About::List => {
@@ -122,22 +126,10 @@ impl Engine {
     /// The same; who carries what was taken back is left to the caller to evict.
     pub(super) async fn bring_about(&self) -> (Vec<Failure>, Vec<Eviction>) {
         let now = self.now();
-        let (mut desired, owned, fresh) = {
-            let state = self.state();
-            let holding = || state.index.iter().filter(|grant| grant.holds(now));
-            let mut desired = desired(&state.policy, &self.host, holding());
-            let owned: HashSet<(&UserName, &GroupName)> =
-                state.owned.iter().map(|own| (&own.user, &own.group)).collect();
-            let uids: HashMap<&UserName, Uid> =
-                holding().map(|grant| (&grant.user, grant.uid)).collect();
-            let fresh = desired.memberships.iter().filter_map(|pair @ (user, group)| {
-                let is_fresh = !owned.contains(&(user, group));
-                is_fresh.then(|| uids.get(user).map(|uid| (pair.clone(), *uid))).flatten()
-            });
-            let fresh: BTreeMap<(UserName, GroupName), Uid> = fresh.collect();
-            desired.applied = self.applied(&state, now);
-            (desired, state.owned.clone(), fresh)
-        };
+        let mut evictions = self.end_withdrawals().await;
+        let (mut desired, owned) = self.wanted(now);
+        desired.applied = self.applied(&self.state(), now);
+        let fresh = fresh(&desired, &owned);
         desired.carried = self.carried_already(fresh).await;
         // Who had it of stint before and is still to be ended is not spared by a new grant.
         let is_owed = |pair: &(UserName, GroupName)| self.owes_carriers(pair);
@@ -156,9 +148,27 @@ impl Engine {
         for membership in one_of_each_group(&report.added) {
             report.failures.extend(self.unseen(membership).await);
         }
-        let evictions = std::mem::take(&mut report.evictions);
+        evictions.append(&mut report.evictions);
         self.state().carried.extend(carried);
+        self.withdraw(std::mem::take(&mut report.missing)).await;
+        self.take_in_rules(std::mem::take(&mut report.rules)).await;
         (self.take_in(report, now), evictions)
+    }
+
+    /// What the host should be like now, and what stint owns of it.
+    pub(super) fn wanted(&self, now: Moment) -> (Desired, BTreeSet<Membership>) {
+        let mut state = self.state();
+        let state = &mut *state;
+        let holding = state.index.iter().filter(|grant| grant.holds(now));
+        let mut desired = desired(&state.policy, &self.host, holding, &state.drift.withdrawn);
+        let owned: HashSet<&UserName> = state.owned.iter().map(|own| &own.user).collect();
+        state.drift.numbers.retain(|user, _| owned.contains(user));
+        let running = state.index.iter().map(|grant| (grant.user.clone(), grant.uid));
+        state.drift.numbers.extend(running);
+        desired.numbers.clone_from(&state.drift.numbers);
+        desired.seen.clone_from(&state.drift.seen);
+        desired.ruled.clone_from(&state.drift.ruled);
+        (desired, state.owned.clone())
     }
 
     /// Asks the host itself whether a membership that was given is one. Where it does not say in
@@ -185,10 +195,13 @@ impl Engine {
             intended,
             added,
             removed,
+            found,
+            missing: _,
             evictions: _,
             unsaved,
             sudo_rules,
             polkit_rules,
+            rules: _,
             mut failures,
         } = report;
         {
@@ -202,9 +215,15 @@ impl Engine {
             state.owned.extend(added.iter().cloned());
             for gone in &removed {
                 state.owned.remove(gone);
+                state.drift.seen.remove(gone);
             }
+            state.drift.seen.extend(added.iter().chain(&found).cloned());
+            state.drift.unverified.extend(removed.iter().cloned());
             state.unsaved.extend(unsaved);
             state.listing.is_due = true;
+        }
+        for membership in added.iter().chain(&found) {
+            self.store.note(Write::Seen(membership.clone()));
         }
         let is_none = added.is_empty() && removed.is_empty();
         let givers = if is_none { Givers::new() } else { self.givers() };
@@ -224,6 +243,7 @@ impl Engine {
         let owed = self.still_owed().into_iter();
         failures.extend(owed.filter(|failure| is_new || failure.about != About::List));
         self.raise(&failures, now);
+        self.look_soon();
         failures
     }
 
@@ -367,12 +387,14 @@ impl Engine {
         self.rearm.notify_one();
     }
 
-    /// Notes the wall clock while grants run, so that a clock set back over a reboot is known.
+    /// Notes the wall clock while grants run, so that a clock set back over a reboot is known, and
+    /// has what others may have changed looked at: a database on the network tells of nothing.
     pub fn note_time(&self) {
         let running = self.state().index.iter().next().is_some();
         if running {
             self.store.note(Write::HighWater(self.now().wall));
             self.relist_soon();
+            self.look_soon();
         }
     }
 }
@@ -390,18 +412,33 @@ fn one_of_each_group(added: &[Membership]) -> impl Iterator<Item = &Membership> 
     added.iter().filter(move |membership| groups.insert((&membership.group, membership.backend)))
 }
 
+/// The role of a grant, where it is one of this host's.
+pub(super) fn conferring<'a>(policy: &'a Policy, host: &str, grant: &Grant) -> Option<&'a Role> {
+    policy.roles.get(&grant.role).filter(|role| role.on_host(host))
+}
+
 /// What the host should be like for these grants.
-fn desired<'a>(policy: &Policy, host: &str, holding: impl Iterator<Item = &'a Grant>) -> Desired {
+fn desired<'a>(
+    policy: &Policy,
+    host: &str,
+    holding: impl Iterator<Item = &'a Grant>,
+    withdrawn: &BTreeSet<Withdrawn>,
+) -> Desired {
+    let withdrawn: HashSet<(&GrantId, &Conferred)> =
+        withdrawn.iter().map(|own| (&own.grant, &own.what)).collect();
     let mut desired = Desired::default();
     for grant in holding {
-        let role = policy.roles.get(&grant.role).filter(|role| role.on_host(host));
-        let Some(role) = role else { continue };
+        let Some(role) = conferring(policy, host, grant) else { continue };
         for group in &role.groups {
-            let pair = (grant.user.clone(), group.clone());
-            desired.conferred_by.entry(pair.clone()).or_default().insert(grant.id.clone());
-            desired.memberships.insert(pair);
+            if withdrawn.is_empty()
+                || !withdrawn.contains(&(&grant.id, &Conferred::Group(group.clone())))
+            {
+                let pair = (grant.user.clone(), group.clone());
+                desired.conferred_by.entry(pair.clone()).or_default().insert(grant.id.clone());
+                desired.memberships.insert(pair);
+            }
         }
-        if !role.sudo.is_empty() {
+        if !role.sudo.is_empty() && !withdrawn.contains(&(&grant.id, &Conferred::SudoRules)) {
             desired.sudo.push(SudoGrant {
                 uid: grant.uid,
                 user: grant.user.clone(),
@@ -425,4 +462,15 @@ fn desired<'a>(policy: &Policy, host: &str, holding: impl Iterator<Item = &'a Gr
     desired.backend = policy.backend;
     desired.manners = manners(policy);
     desired
+}
+
+/// What is to be given that stint does not own yet, with the number of whom it is given to.
+fn fresh(desired: &Desired, owned: &BTreeSet<Membership>) -> BTreeMap<(UserName, GroupName), Uid> {
+    let owned: HashSet<(&UserName, &GroupName)> =
+        owned.iter().map(|own| (&own.user, &own.group)).collect();
+    let fresh = desired.memberships.iter().filter_map(|pair @ (user, group)| {
+        let uid = *desired.numbers.get(user)?;
+        (!owned.contains(&(user, group))).then(|| (pair.clone(), uid))
+    });
+    fresh.collect()
 }

@@ -186,7 +186,7 @@ impl Engine {
                 whom.extend(started.map_err(|error| unknown(eviction, &error))?);
                 whom
             }
-            EvictionOf::Group { group } => self.carriers(&eviction.user, group).await?,
+            EvictionOf::Group { group, uid } => self.carriers(&eviction.user, *uid, group).await?,
         };
         if !eviction.leave && !whom.is_empty() {
             self.announce_end_of_sessions(eviction);
@@ -200,7 +200,9 @@ impl Engine {
 
     /// Returns once a group that was taken back is given again.
     async fn given_again(&self, eviction: &Eviction) {
-        let EvictionOf::Group { group } = &eviction.of else { return std::future::pending().await };
+        let EvictionOf::Group { group, .. } = &eviction.of else {
+            return std::future::pending().await;
+        };
         loop {
             let is_owned = {
                 let state = self.state();
@@ -237,9 +239,16 @@ impl Engine {
         whom
     }
 
-    /// This user's processes that carry the group, if it is not theirs in another way.
-    async fn carriers(&self, user: &UserName, group: &GroupName) -> Result<Vec<Whom>, String> {
-        let Some((uid, gid)) = carried_without_right(&self.evicting, user, group).await? else {
+    /// This user's processes that carry the group, if it is not theirs in another way. They go by
+    /// number, where that is known: the account may be gone, or have another name.
+    async fn carriers(
+        &self,
+        user: &UserName,
+        uid: Option<Uid>,
+        group: &GroupName,
+    ) -> Result<Vec<Whom>, String> {
+        let found = carried_without_right(&self.evicting, user, uid, group).await?;
+        let Some((uid, gid)) = found else {
             return Ok(Vec::new());
         };
         let before = self.store.carriers(user.clone(), group.clone()).await;
@@ -282,23 +291,32 @@ impl Engine {
     }
 }
 
-/// By which numbers they are found who carry this group as this user; `None` where it is theirs in
-/// another way, or one of both is gone.
+/// By which numbers they are found who carry this group as this user, who is known by number where
+/// there is one; `None` where it is theirs in another way, or one of both is gone.
 ///
 /// # Errors
 /// When the account database does not say, or not in time.
 pub(crate) async fn carried_without_right(
     lookups: &Lookups,
     user: &UserName,
+    uid: Option<Uid>,
     group: &GroupName,
 ) -> Result<Option<(Uid, u32)>, String> {
     let (asked_user, asked_group) = (user.clone(), group.clone());
     let asked = move || -> Result<Option<(Uid, u32)>, AccountError> {
-        let Some(account) = accounts::by_name(&asked_user)? else { return Ok(None) };
-        if accounts::is_member(&asked_user, &asked_group)? {
+        let account = match uid {
+            Some(uid) => accounts::by_uid(uid)?,
+            None => accounts::by_name(&asked_user)?,
+        };
+        let Some(uid) = uid.or(account.as_ref().map(|account| account.uid)) else {
+            return Ok(None);
+        };
+        if let Some(account) = account
+            && accounts::is_member(&account.name, &asked_group)?
+        {
             return Ok(None);
         }
-        Ok(Some((account.uid, accounts::gid(&asked_group)?)))
+        Ok(Some((uid, accounts::gid(&asked_group)?)))
     };
     match lookups.ask(ACCOUNT_LIMIT, asked).await {
         Some(Ok(found)) => Ok(found),
@@ -326,9 +344,12 @@ fn meets_anybody(tree: Option<&Tree>, evictions: &[Eviction]) -> io::Result<Vec<
     for eviction in evictions {
         meets.push(match &eviction.of {
             EvictionOf::Sessions { grant, .. } => grants.contains(grant),
-            EvictionOf::Group { group } => {
+            EvictionOf::Group { group, uid } => {
                 match gids.entry(group).or_insert_with(|| accounts::gid(group).ok()) {
-                    Some(gid) => carriers.get(gid).is_some_and(|uids| is_one(&eviction.user, uids)),
+                    Some(gid) => {
+                        let is_one = |uids| is_one(&eviction.user, *uid, uids);
+                        carriers.get(gid).is_some_and(is_one)
+                    }
                     None => true,
                 }
             }
@@ -355,7 +376,10 @@ fn uids_by_group() -> io::Result<HashMap<u32, HashSet<u32>>> {
 }
 
 /// Whether this account is one of these, or may be.
-fn is_one(user: &UserName, uids: &HashSet<u32>) -> bool {
+fn is_one(user: &UserName, uid: Option<Uid>, uids: &HashSet<u32>) -> bool {
+    if let Some(uid) = uid {
+        return uids.contains(&uid.0);
+    }
     match accounts::by_name(user) {
         Ok(Some(account)) => uids.contains(&account.uid.0),
         Ok(None) | Err(_) => true,

@@ -60,7 +60,7 @@ impl Engine {
         applied.sessions = state.sessions.values().filter_map(unnamed).collect();
         for (key, eviction) in &state.owed {
             let carried = match &eviction.of {
-                EvictionOf::Group { group } => {
+                EvictionOf::Group { group, .. } => {
                     let pair = (eviction.user.clone(), group.clone());
                     state.carried.get(&pair).cloned().unwrap_or_default()
                 }
@@ -92,7 +92,8 @@ impl Engine {
     /// Whether this user's processes that carry this group are still to be ended.
     pub(super) fn owes_carriers(&self, (user, group): &Pair) -> bool {
         let is_it = |owed: &crate::store::Eviction| {
-            owed.user == *user && owed.of == EvictionOf::Group { group: group.clone() }
+            let of = matches!(&owed.of, EvictionOf::Group { group: owed, .. } if owed == group);
+            of && owed.user == *user
         };
         self.state().owed.values().any(is_it)
     }

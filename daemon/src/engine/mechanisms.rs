@@ -1,91 +1,32 @@
 //! The mechanisms that change the host, put together: from what is desired and what is owned to
 //! what was done. Runs on a thread where waiting is allowed; decides nothing.
 
+mod look;
+mod report;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use nix::sys::stat::FileStat;
 use stint_policy::{Backend as Asked, Role};
-use stint_proto::{GrantId, GroupName, POLKIT_RULE_FILE, SUDO_RULE_FILE, Timestamp, Uid, UserName};
+use stint_proto::{GrantId, POLKIT_RULE_FILE, SUDO_RULE_FILE, Timestamp, Uid, UserName};
 use tokio::sync::Notify;
 
+pub(super) use self::report::{Desired, Looked, Report, RulesSeen, SudoGrant};
 use super::enforcement::{About, Failure};
 use crate::applied::{Applied, Given, List, ListError};
-use crate::domain::human::Process;
 use crate::domain::manner::Manner;
 use crate::enforce::change::{Action, Change, Membership as Pair};
 use crate::enforce::group_files::Etc;
 use crate::enforce::groups::{GroupReport, Groups, choose};
-use crate::enforce::polkit_rule::{PolkitEntry, PolkitOutcome, PolkitRules};
+use crate::enforce::polkit_rule::{PolkitOutcome, PolkitRules};
 use crate::enforce::sudo_rule::{SudoEntry, SudoOutcome, SudoRuleError, SudoRules};
 use crate::enforce::tickets;
 use crate::enforce::userdb::Userdb;
 use crate::record::counted;
 use crate::residue::Mark;
 use crate::store::{Backend, Eviction, EvictionOf, Membership, Store, Write};
-
-/// What the host should be like.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Desired {
-    /// Who is in which group by a grant.
-    pub(super) memberships: BTreeSet<Pair>,
-    /// Whose role has sudo rules.
-    pub(super) sudo: Vec<SudoGrant>,
-    /// Whose role has polkit actions.
-    pub(super) polkit: Vec<PolkitEntry>,
-    /// How memberships are given.
-    pub(super) backend: Asked,
-    /// Who had a group already that is to be given now.
-    pub(super) carried: BTreeMap<Pair, Vec<Process>>,
-    /// How those are ended who carry a group that was taken back.
-    pub(super) manners: BTreeMap<GroupName, Manner>,
-    /// By which grants somebody is in a group.
-    pub(super) conferred_by: BTreeMap<Pair, BTreeSet<GrantId>>,
-    /// What the list is to say before any of it is done: the grants that run, and what is owned.
-    pub(super) applied: Applied,
-}
-
-/// A grant whose role has sudo rules.
-#[derive(Clone, Debug)]
-pub(super) struct SudoGrant {
-    pub(super) uid: Uid,
-    pub(super) user: UserName,
-    pub(super) grant: GrantId,
-    pub(super) expires_at: Timestamp,
-    pub(super) role: Role,
-}
-
-/// What was done.
-#[derive(Debug, Default)]
-pub(super) struct Report {
-    /// How memberships are given now.
-    pub(super) backend: Option<Backend>,
-    /// What was going to be given, and is owned whatever came of it.
-    pub(super) intended: Vec<Membership>,
-    /// Whose processes are to be ended, as they carry what was taken back.
-    pub(super) evictions: Vec<Eviction>,
-    /// Changes to the state that are still to be made.
-    pub(super) unsaved: Vec<Write>,
-    /// Given.
-    pub(super) added: Vec<Membership>,
-    /// Taken back.
-    pub(super) removed: Vec<Membership>,
-    /// What became of the sudo rule file, if it was changed.
-    pub(super) sudo_rules: Option<String>,
-    /// What became of the polkit rule file, if it was changed.
-    pub(super) polkit_rules: Option<String>,
-    /// What could not be done.
-    pub(super) failures: Vec<Failure>,
-}
-
-impl Report {
-    /// Nothing was done, for this reason.
-    pub(super) fn broken(why: &str) -> Self {
-        let failure = Failure { about: About::Everything, text: format!("enforcement: {why}") };
-        Self { failures: vec![failure], ..Self::default() }
-    }
-}
 
 /// Everything of the host that grants change, and the list of it.
 #[derive(Debug)]
@@ -98,6 +39,9 @@ pub struct Mechanisms {
     nsswitch: PathBuf,
     /// The rule files as stint last left them.
     own_rules: BTreeMap<String, Mark>,
+    nscd: PathBuf,
+    /// A cache that runs has not been told yet that memberships have changed.
+    stale: bool,
 }
 
 impl Mechanisms {
@@ -112,6 +56,8 @@ impl Mechanisms {
             polkit: Arc::new(PolkitRules::of_host()),
             nsswitch: "/etc/nsswitch.conf".into(),
             own_rules: BTreeMap::new(),
+            nscd: "/run/nscd/socket".into(),
+            stale: false,
         }
     }
 
@@ -169,6 +115,7 @@ impl Mechanisms {
         self.bring_polkit(&desired, &mut report);
         ruled.notify_one();
         self.bring_groups(&desired, owned, store, &mut report);
+        self.tell_caches(&mut report);
         report
     }
 
@@ -235,7 +182,9 @@ impl Mechanisms {
             failed = done.is_err();
             done
         };
-        let done = groups.bring_about(wanted, held, intend);
+        let seen = desired.seen.iter().filter(|membership| membership.backend == backend);
+        let seen = seen.map(|own| (own.user.clone(), own.group.clone())).collect();
+        let done = groups.bring_about(wanted, held, &seen, intend);
         report.intended.append(&mut intention.made);
         take_in(backend, done, desired, store, report);
         if failed {
@@ -246,17 +195,24 @@ impl Mechanisms {
                     if over.contains(&(user.clone(), group.clone())))
             };
             report.failures.retain(|failure| !is_tried_again(&failure.about));
-            let done = groups.bring_about(&BTreeSet::new(), &over, &mut |_| Ok(()));
+            let done = groups.bring_about(&BTreeSet::new(), &over, &seen, &mut |_| Ok(()));
             take_in(backend, done, desired, store, report);
         }
     }
 
     fn bring_sudo(&mut self, desired: &Desired, report: &mut Report) {
-        let entries: Vec<SudoEntry<'_>> = desired.sudo.iter().map(SudoGrant::entry).collect();
+        let (found, removed) = self.rules_found(desired);
+        let ruled = desired.sudo.iter().filter(|own| !removed.contains(&own.grant));
+        let entries: Vec<SudoEntry<'_>> = ruled.map(SudoGrant::entry).collect();
         let done = self.sudo.bring_about(&entries);
-        if done.is_ok() {
+        let made = done.is_ok().then(|| {
+            let ruled = entries.iter().map(|entry| entry.grant.clone()).collect();
+            (self.sudo.look(), ruled)
+        });
+        if made.is_some() {
             self.left(SUDO_RULE_FILE, self.sudo.in_place());
         }
+        report.rules = RulesSeen { found, removed, made };
         match done {
             Ok(SudoOutcome::Unchanged) => {}
             Ok(SudoOutcome::Written) => {
@@ -345,21 +301,6 @@ impl Mechanisms {
     }
 }
 
-impl SudoGrant {
-    fn entry(&self) -> SudoEntry<'_> {
-        SudoEntry {
-            uid: self.uid,
-            user: self.user.clone(),
-            grant: self.grant.clone(),
-            role: self.role.name.clone(),
-            expires_at: self.expires_at,
-            password: self.role.password,
-            record: self.role.record,
-            rules: &self.role.sudo,
-        }
-    }
-}
-
 fn owned_by(backend: Backend, (user, group): Pair) -> Membership {
     Membership { user, group, backend }
 }
@@ -417,10 +358,11 @@ fn take_in(
     store: &Store,
     report: &mut Report,
 ) {
-    let GroupReport { added, removed, standing: _, failed } = done;
+    let GroupReport { added, found, missing, removed, standing: _, failed } = done;
     let eviction = |(user, group): &Pair| {
         let Manner { leave, grace } = desired.manners.get(group).copied().unwrap_or_default();
-        let of = EvictionOf::Group { group: group.clone() };
+        let uid = desired.numbers.get(user).copied();
+        let of = EvictionOf::Group { group: group.clone(), uid };
         Eviction { of, user: user.clone(), leave, grace }
     };
     let evictions: Vec<Eviction> = removed.iter().map(eviction).collect();
@@ -433,11 +375,13 @@ fn take_in(
         // Owned on paper, gone in truth: to be written before anybody gives it anew.
         report.unsaved.extend(gone);
     }
+    report.found.extend(found.into_iter().map(|pair| owned_by(backend, pair)));
+    report.missing.extend(missing.into_iter().map(|pair| owned_by(backend, pair)));
     report.added.extend(added.into_iter().map(|pair| owned_by(backend, pair)));
     report.removed.extend(removed.into_iter().map(|pair| owned_by(backend, pair)));
     report.failures.extend(failed.into_iter().map(|((user, group), action, why)| {
         let (about, text) = match action {
-            Action::Add => (
+            Action::Add | Action::Keep => (
                 About::Giving(user.clone(), group.clone()),
                 format!("{user} could not be put into {group}: {why}"),
             ),

@@ -9,6 +9,7 @@ mod alarms;
 mod check;
 mod decide;
 mod door;
+mod drift;
 mod elevated;
 mod end;
 mod enforcement;
@@ -21,6 +22,7 @@ mod give;
 mod ground;
 mod hold;
 mod holder;
+mod holders;
 mod listing;
 mod lookups;
 mod mechanisms;
@@ -36,6 +38,7 @@ mod show;
 mod start;
 mod timer;
 mod warnings;
+mod withdrawn;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
@@ -137,6 +140,8 @@ struct State {
     unforgotten: Option<String>,
     /// Which sessions were told that their end is near.
     warned: BTreeMap<GrantId, warnings::Warned>,
+    /// What is known of changes by hand.
+    drift: drift::Drift,
 }
 
 /// The daemon's heart. Shared by the doors, the timer and the signals.
@@ -178,6 +183,8 @@ pub struct Engine {
     reloads: tokio::sync::Mutex<()>,
     state: Mutex<State>,
     rearm: Notify,
+    /// Has what others may have changed looked at.
+    look: Notify,
     /// Another number with everything that boards show.
     serial: watch::Sender<u64>,
     /// Held for as long as this lives: no second daemon may use the state.
@@ -199,6 +206,7 @@ impl Engine {
     /// anew, and whoever waits looks again.
     fn changed(&self) {
         self.rearm.notify_one();
+        self.look.notify_one();
         self.hooks.wake();
         self.serial.send_modify(|serial| *serial = serial.wrapping_add(1));
     }

@@ -15,6 +15,7 @@ use stint_proto::{
 use super::end::Ending;
 use super::ground::People;
 use super::hold::Holder;
+use super::holders::Changed;
 use super::{Engine, Refusal};
 use crate::accounts;
 use crate::domain::grant::Grant;
@@ -37,6 +38,16 @@ enum Need {
 pub(super) struct Candidate {
     files: Vec<SourceFile>,
     loaded: Loaded,
+}
+
+/// What the account database has said, asked before the lock that changes take.
+struct Known {
+    /// Who is behind grants and requests.
+    people: People,
+    /// Whom the policy lets hold something.
+    holders: Vec<Holder>,
+    /// Whose account is gone, or another.
+    changed: Vec<Changed>,
 }
 
 /// The host's own accounts, for names in the policy.
@@ -109,8 +120,10 @@ impl Engine {
         }
         let (people, unknown) = self.people().await;
         let holders = self.holders(&candidate.loaded.policy).await;
+        let changed = self.changed_accounts().await;
         let changing = self.changes.lock().await;
-        let mut report = self.take(candidate, need, &people, holders, actor).await?;
+        let known = Known { people, holders, changed };
+        let mut report = self.take(candidate, need, known, actor).await?;
         drop((changing, reloading));
         report.warnings.extend(unknown);
         Ok(report)
@@ -134,10 +147,10 @@ impl Engine {
         &self,
         candidate: Candidate,
         need: Need,
-        people: &People,
-        holders: Vec<Holder>,
+        known: Known,
         actor: &str,
     ) -> Result<ReloadReport, Refusal> {
+        let Known { people, holders, changed } = known;
         let Candidate { files, loaded: Loaded { policy, warnings } } = candidate;
         let policy = Arc::new(policy);
         let roles = policy.roles_here(&self.host).count();
@@ -160,8 +173,9 @@ impl Engine {
             state.policy_problem = None;
         }
         self.record.tell(&entry);
-        let mut ended = self.end_what_rested_on_nothing(&policy).await;
-        ended.extend(self.look_again(&policy, people).await);
+        let mut ended = self.end_for_accounts(changed).await;
+        ended.extend(self.end_what_rested_on_nothing(&policy).await);
+        ended.extend(self.look_again(&policy, &people).await);
         let (granted, mut notes) = self.hold_from_policy(&policy, holders).await;
         self.enforce().await;
         let odd = warnings.iter().filter(|found| found.severity == Severity::Warning);
@@ -217,11 +231,13 @@ impl Engine {
             Ok(candidate) => self.holders(&candidate.loaded.policy).await,
             Err(_) => Vec::new(),
         };
+        let changed = self.changed_accounts().await;
         let changing = self.changes.lock().await;
         match judged {
             Ok(candidate) if !candidate.files.is_empty() => {
                 let problem = self.state().policy_problem.take();
-                match self.take(candidate, Need::InForce, &people, holders, "stintd").await {
+                let known = Known { people, holders, changed };
+                match self.take(candidate, Need::InForce, known, "stintd").await {
                     Ok(_) => eprintln!("stintd: the last good policy is in force instead"),
                     Err(error) => eprintln!("stintd: the last good policy: {error}"),
                 }

@@ -56,6 +56,7 @@ impl Engine {
             let held = state.index.iter().filter(|grant| fits(grant));
             held.map(|grant| self.shown(&policy, grant)).collect()
         };
+        self.mark_withdrawn(&mut running);
         running.sort_by_key(|grant| grant.starts_at);
         shown.append(&mut running);
         if shown.len() > LIST_LIMIT {
@@ -117,6 +118,7 @@ impl Engine {
             eligible,
             gate_mode: state.policy.gate.mode.to_string(),
             alarms: if root { self.alarms(&state) } else { Vec::new() },
+            notes: if root { state.drift.notes() } else { Vec::new() },
             policy_problem: state.policy_problem.clone().filter(|_| root),
         })
     }
@@ -222,6 +224,7 @@ impl Engine {
             gate_mode: state.policy.gate.mode.to_string(),
             active: u32::try_from(active).unwrap_or(u32::MAX),
             alarms: self.alarms(&state),
+            notes: state.drift.notes(),
             policy_problem: state.policy_problem.clone(),
             exempt: state.policy.gate.exempt.iter().map(ToString::to_string).collect(),
             groups: groups.into_iter().collect(),

@@ -17,6 +17,7 @@ use stint_proto::{Event, GrantId, Timestamp};
 use tokio::sync::{Notify, mpsc, watch};
 
 use super::alarms::Alarms;
+use super::drift::Drift;
 use super::end::Ending;
 use super::listing::Listing;
 use super::mechanisms::Mechanisms;
@@ -140,6 +141,7 @@ impl Engine {
         let (store, loaded) = Store::open(&places.state_dir.join("state.sqlite"), &boot_id)?;
         let record =
             Record::new(Journal::new(places.journal.clone(), places.syslog.clone()), store.clone());
+        let drift = Drift::found(&loaded);
         let Loaded {
             grants,
             requests,
@@ -149,6 +151,7 @@ impl Engine {
             high_water,
             evictions,
             carriers,
+            ..
         } = loaded;
         let now = clock.now();
         let here = Mark { boot_id: boot_id.clone(), at: now };
@@ -195,7 +198,7 @@ impl Engine {
                 policy: Arc::new(Policy::default()),
                 index,
                 pending,
-                owned: memberships.into_iter().collect(),
+                owned: memberships.into_iter().map(|(own, _)| own).collect(),
                 sessions: sessions.into_iter().map(|open| (open.id.clone(), open)).collect(),
                 passed: Passed::default(),
                 alarms: Alarms::default(),
@@ -212,8 +215,10 @@ impl Engine {
                 unended: BTreeMap::new(),
                 unforgotten: None,
                 warned: BTreeMap::new(),
+                drift,
             }),
             rearm: Notify::new(),
+            look: Notify::new(),
             serial: watch::Sender::new(0),
             _lock: lock,
         });

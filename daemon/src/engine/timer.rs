@@ -2,7 +2,6 @@
 //! failed, or a change. It sleeps on two timers of the kernel, so nothing wakes it in between.
 
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, RawFd};
 use std::sync::Arc;
 
 use nix::errno::Errno;
@@ -19,6 +18,7 @@ use crate::clock::Moment;
 use crate::domain::grant::Grant;
 use crate::record::Entry;
 use crate::store::Write;
+use crate::waitable::{Waitable, waitable};
 
 /// A wall clock that moves by more than this against the boot clock was set, in microseconds;
 /// less is time synchronisation at work.
@@ -32,36 +32,20 @@ const OVERDUE: i64 = 600_000_000;
 /// The far future for the wall clock's timer: it is always armed, to notice when the clock is set.
 const FAR: i64 = 4_000_000_000_000_000;
 
-/// A timer of the kernel that tokio can wait on.
-struct Timer(TimerFd);
+type Timer = AsyncFd<Waitable<TimerFd>>;
 
-impl AsRawFd for Timer {
-    fn as_raw_fd(&self) -> RawFd {
-        self.0.as_fd().as_raw_fd()
-    }
+fn timer(clock: ClockId) -> io::Result<Timer> {
+    waitable(TimerFd::new(clock, TimerFlags::TFD_CLOEXEC | TimerFlags::TFD_NONBLOCK)?)
 }
 
-impl Timer {
-    #[expect(
-        deprecated,
-        reason = "its successor is unsafe because a type's as_raw_fd could lie; this one's is the \
-                  timer's own descriptor for as long as the timer lives"
-    )]
-    fn new(clock: ClockId) -> io::Result<AsyncFd<Self>> {
-        let timer = TimerFd::new(clock, TimerFlags::TFD_CLOEXEC | TimerFlags::TFD_NONBLOCK)?;
-        AsyncFd::new(Self(timer))
+fn arm(timer: &Timer, at: Option<i64>, flags: TimerSetTimeFlags) -> io::Result<()> {
+    let timer = &timer.get_ref().0;
+    match at {
+        // A time of zero would disarm it: what is over already is due at once.
+        Some(at) => timer.set(Expiration::OneShot(TimeSpec::microseconds(at.max(1))), flags)?,
+        None => timer.unset()?,
     }
-
-    fn arm(&self, at: Option<i64>, flags: TimerSetTimeFlags) -> io::Result<()> {
-        match at {
-            // A time of zero would disarm it: what is over already is due at once.
-            Some(at) => {
-                self.0.set(Expiration::OneShot(TimeSpec::microseconds(at.max(1))), flags)?
-            }
-            None => self.0.unset()?,
-        }
-        Ok(())
-    }
+    Ok(())
 }
 
 /// What waits for room in the log, and how long it is left alone.
@@ -85,7 +69,7 @@ impl LogWaits {
 }
 
 /// Waits until the timer has fired, or its clock was set.
-async fn fired(timer: &AsyncFd<Timer>) -> io::Result<()> {
+async fn fired(timer: &Timer) -> io::Result<()> {
     let mut ready = timer.readable().await?;
     match timer.get_ref().0.wait() {
         Ok(()) | Err(Errno::ECANCELED | Errno::EAGAIN) => {}
@@ -101,8 +85,8 @@ impl Engine {
     /// # Errors
     /// When the kernel gives no timer; the daemon must not go on without one.
     pub async fn keep_time(self: Arc<Self>) -> io::Result<()> {
-        let wall = Timer::new(ClockId::CLOCK_REALTIME)?;
-        let boot = Timer::new(ClockId::CLOCK_BOOTTIME)?;
+        let wall = timer(ClockId::CLOCK_REALTIME)?;
+        let boot = timer(ClockId::CLOCK_BOOTTIME)?;
         let absolute = TimerSetTimeFlags::TFD_TIMER_ABSTIME;
         let noticing = absolute | TimerSetTimeFlags::TFD_TIMER_CANCEL_ON_SET;
         let mut before = self.now();
@@ -137,8 +121,8 @@ impl Engine {
             };
             // What should have started by now waits for the next try, not for its time.
             let next_wall = next.wall.filter(|at| *at > now.wall).map_or(FAR, |at| at.micros());
-            wall.get_ref().arm(Some(next_wall), noticing)?;
-            boot.get_ref().arm(next.boot.into_iter().chain(retry).chain(log).min(), absolute)?;
+            arm(&wall, Some(next_wall), noticing)?;
+            arm(&boot, next.boot.into_iter().chain(retry).chain(log).min(), absolute)?;
             tokio::select! {
                 result = fired(&wall) => result?,
                 result = fired(&boot) => result?,

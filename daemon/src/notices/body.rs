@@ -91,6 +91,7 @@ mod tests {
             groups: Vec::new(),
             polkit: Vec::new(),
             residue: None,
+            without: Vec::new(),
         }
     }
 

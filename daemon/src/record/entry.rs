@@ -98,6 +98,8 @@ impl Entry {
             | Event::CallDenied
             | Event::ClockStepped
             | Event::GroupDrift
+            | Event::SudoRuleDrift
+            | Event::AccountChanged
             | Event::SessionLeft => Priority::Warning,
             Event::CheckAllowed
             | Event::SessionOpened

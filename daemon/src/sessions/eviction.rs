@@ -108,7 +108,10 @@ fn about(event: Event, eviction: &Eviction, at: Timestamp, text: String) -> Entr
             entry.grant = Some(grant.clone());
             entry.role = Some(role.clone());
         }
-        EvictionOf::Group { group } => entry.group = Some(group.clone()),
+        EvictionOf::Group { group, uid } => {
+            entry.group = Some(group.clone());
+            entry.uid = *uid;
+        }
     }
     entry
 }
@@ -117,7 +120,7 @@ fn what(eviction: &Eviction) -> String {
     let user = &eviction.user;
     match &eviction.of {
         EvictionOf::Sessions { grant, role, .. } => format!("{role} for {user} ({grant})"),
-        EvictionOf::Group { group } => format!("{user}'s membership in {group}"),
+        EvictionOf::Group { group, .. } => format!("{user}'s membership in {group}"),
     }
 }
 

@@ -39,7 +39,7 @@ const GROUP: &str = "group";
 fn kind_and_id(eviction: &Eviction) -> (&'static str, &str) {
     match &eviction.of {
         EvictionOf::Sessions { grant, .. } => (SESSIONS, grant.as_str()),
-        EvictionOf::Group { group } => (GROUP, group.as_str()),
+        EvictionOf::Group { group, .. } => (GROUP, group.as_str()),
     }
 }
 
@@ -51,7 +51,7 @@ pub(super) fn owed(
     let (kind, id) = kind_and_id(eviction);
     let (role, uid) = match &eviction.of {
         EvictionOf::Sessions { role, uid, .. } => (Some(role.as_str()), Some(uid.0)),
-        EvictionOf::Group { .. } => (None, None),
+        EvictionOf::Group { uid, .. } => (None, uid.map(|uid| uid.0)),
     };
     let (user, leave) = (eviction.user.as_str(), eviction.leave);
     let grace = i64::try_from(eviction.grace.seconds()).unwrap_or(i64::MAX);
@@ -86,7 +86,10 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Eviction> {
             role: word(row, 4)?,
             uid: Uid(row.get(3)?),
         },
-        GROUP => EvictionOf::Group { group: word(row, 1)? },
+        GROUP => {
+            let uid: Option<u32> = row.get(3)?;
+            EvictionOf::Group { group: word(row, 1)?, uid: uid.map(Uid) }
+        }
         other => return Err(unreadable(0, other)),
     };
     let grace: i64 = row.get(6)?;

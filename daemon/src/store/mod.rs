@@ -4,6 +4,7 @@
 //! returns. What is only told is written with the next batch, at most 50 ms later. No rule lives
 //! here.
 
+mod drift_rows;
 mod error;
 mod eviction_rows;
 mod outbox;
@@ -27,8 +28,8 @@ use rusqlite::{Connection, OpenFlags};
 use stint_proto::{GrantId, GroupName, RequestId, Residue, RoleName, Timestamp, Uid, UserName};
 use tokio::sync::oneshot;
 pub use values::{
-    Backend, Compared, Eviction, EvictionOf, FirstLook, FirstPicture, Left, Loaded, Membership,
-    Session, ToCompare, Write,
+    Backend, Compared, Conferred, Eviction, EvictionOf, FirstLook, FirstPicture, Left, Loaded,
+    LocalAccount, Membership, Session, ToCompare, Withdrawn, Write,
 };
 
 use crate::domain::grant::Grant;
@@ -74,7 +75,10 @@ impl Store {
         let loaded = Loaded {
             grants: rows::grants(&connection, "state <> 'ended'", &[])?,
             requests: request_rows::requests(&connection, "state = 'pending'", &[])?,
-            memberships: rows::memberships(&connection)?,
+            memberships: drift_rows::memberships(&connection, boot_id)?,
+            withdrawn: drift_rows::withdrawn(&connection)?,
+            ruled: drift_rows::ruled(&connection)?,
+            local_accounts: drift_rows::local_accounts(&connection)?,
             sessions: rows::sessions(&connection, boot_id)?,
             evictions: eviction_rows::evictions(&connection, boot_id)?,
             carriers: eviction_rows::all_carriers(&connection, boot_id)?,

@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use rusqlite::{Connection, Row, ToSql, params, params_from_iter};
 use stint_policy::SourceFile;
-use stint_proto::{EndReason, GroupName, Origin, RequestId, RoleName, Timestamp, Uid, UserName};
+use stint_proto::{EndReason, Origin, RequestId, RoleName, Timestamp, Uid, UserName};
 
-use super::{Membership, Session, Write, eviction_rows, request_rows, residue_rows};
+use super::{Membership, Session, Write, drift_rows, eviction_rows, request_rows, residue_rows};
 use crate::domain::control_group::Group;
 use crate::domain::deadline::Deadline;
 use crate::domain::grant::{Grant, Review, Stage};
@@ -22,7 +22,9 @@ pub(super) fn write(connection: &Connection, boot_id: &str, write: &Write) -> ru
         Write::Grant(grant) => put_grant(connection, boot_id, grant),
         Write::Request(request) => request_rows::put(connection, request),
         Write::Owned(membership) => connection
-            .prepare_cached("INSERT OR IGNORE INTO memberships VALUES (?1, ?2, ?3)")?
+            .prepare_cached(
+                "INSERT OR IGNORE INTO memberships (user, grp, backend) VALUES (?1, ?2, ?3)",
+            )?
             .execute(membership_params(membership))
             .map(drop),
         Write::Disowned(membership) => connection
@@ -100,6 +102,12 @@ pub(super) fn write(connection: &Connection, boot_id: &str, write: &Write) -> ru
         Write::SeenLate(first) => residue_rows::seen_late(connection, boot_id, first),
         Write::Left(left) => residue_rows::left(connection, left),
         Write::PicturesForgotten => residue_rows::forget_pictures(connection),
+        Write::Seen(membership) => drift_rows::seen(connection, boot_id, membership),
+        Write::Withdrawn(withdrawn) => drift_rows::put_withdrawn(connection, withdrawn),
+        Write::WithdrawnOver(grant) => drift_rows::withdrawn_over(connection, grant),
+        Write::Ruled { come, gone } => drift_rows::put_ruled(connection, come, gone),
+        Write::Local(account) => drift_rows::put_local(connection, account),
+        Write::LocalForgotten(user, uid) => drift_rows::forget_local(connection, user, *uid),
         Write::Outbox(event) => super::outbox::put(connection, event),
         Write::Hooks(change) => super::outbox::write(connection, change),
     }
@@ -276,21 +284,6 @@ pub(super) fn unreadable(column: usize, found: &str) -> rusqlite::Error {
         rusqlite::types::Type::Text,
         format!("{found:?} cannot stand here").into(),
     )
-}
-
-/// What stint has added and not yet taken back.
-pub(super) fn memberships(connection: &Connection) -> rusqlite::Result<Vec<Membership>> {
-    let mut statement = connection.prepare("SELECT user, grp, backend FROM memberships")?;
-    let rows = statement.query_map([], |row| {
-        let backend: String = row.get(2)?;
-        Ok(Membership {
-            user: text::<UserName>(row, 0)?,
-            group: text::<GroupName>(row, 1)?,
-            backend: crate::store::Backend::from_word(&backend)
-                .ok_or_else(|| unreadable(2, &backend))?,
-        })
-    })?;
-    rows.collect()
 }
 
 /// The text of the policy that was in force last.

@@ -101,8 +101,10 @@ const MIGRATIONS: &[&str] = &[
     super::outbox::MIGRATION,
     // 4: processes that are to be ended; where sessions are.
     super::eviction_rows::MIGRATION,
-    // How the host was when grants began, and what they left.
+    // 5: how the host was when grants began, and what they left.
     super::residue_rows::MIGRATION,
+    // 6: what was changed by hand.
+    super::drift_rows::MIGRATION,
 ];
 
 /// The version that this program writes.
@@ -131,7 +133,7 @@ pub fn migrate(connection: &mut Connection) -> Result<(), Result<i64, rusqlite::
 
 /// The tables whose rows decide something; they stay small. The record is not among them: it grows,
 /// and reading all of it would keep every sudo waiting at the start.
-const CHECKED: [&str; 9] = [
+const CHECKED: [&str; 12] = [
     "grants",
     "requests",
     "memberships",
@@ -141,6 +143,9 @@ const CHECKED: [&str; 9] = [
     "evictions",
     "carriers",
     "first_looks",
+    "withdrawn",
+    "ruled",
+    "local_accounts",
 ];
 
 /// Checks the tables that decide something, indexes and all (`quick_check`).

@@ -58,7 +58,7 @@ async fn what_was_committed_is_there_again() {
     let (_, loaded) = opened(folder.path());
     assert_eq!(loaded.grants.len(), 1);
     assert_eq!(loaded.grants[0].grant, grant);
-    assert_eq!(loaded.memberships, vec![membership]);
+    assert_eq!(loaded.memberships, vec![(membership, false)]);
     assert_eq!(loaded.policy, files);
     assert_eq!(loaded.high_water, Timestamp::from_micros(77));
 }

@@ -1,6 +1,7 @@
 //! What the state holds, as values: what is written, and what is found at the start.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::sync::Arc;
 
 use stint_policy::SourceFile;
@@ -34,6 +35,46 @@ pub struct Membership {
     pub group: GroupName,
     /// By which backend.
     pub backend: Backend,
+}
+
+/// What a running grant confers no more, because somebody took it away by hand.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Withdrawn {
+    /// Which grant.
+    pub grant: GrantId,
+    /// Whose.
+    pub user: UserName,
+    /// What.
+    pub what: Conferred,
+}
+
+/// What a grant puts into a file of the host.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Conferred {
+    /// A membership.
+    Group(GroupName),
+    /// Its sudo rules.
+    SudoRules,
+}
+
+impl fmt::Display for Conferred {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Group(group) => write!(f, "group {group}"),
+            Self::SudoRules => f.write_str("sudo rules"),
+        }
+    }
+}
+
+/// A holder's account that is in /etc/passwd, so that this file alone says what became of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LocalAccount {
+    /// By name.
+    pub user: UserName,
+    /// By number.
+    pub uid: Uid,
+    /// The other names that this number had there already.
+    pub others: BTreeSet<String>,
 }
 
 /// A session that the module has reported.
@@ -96,6 +137,8 @@ pub enum EvictionOf {
     Group {
         /// Which group.
         group: GroupName,
+        /// Its holder, by number, where that is known: the account may be gone or renamed.
+        uid: Option<Uid>,
     },
 }
 
@@ -193,6 +236,23 @@ pub enum Write {
     Left(Left),
     /// Pictures that nothing is compared with any more may go.
     PicturesForgotten,
+    /// This membership was found in its place.
+    Seen(Membership),
+    /// Somebody took this away by hand.
+    Withdrawn(Withdrawn),
+    /// What was withdrawn of this grant matters no longer.
+    WithdrawnOver(GrantId),
+    /// Whose rules are in the sudo rule file.
+    Ruled {
+        /// From now on.
+        come: Vec<GrantId>,
+        /// No longer.
+        gone: Vec<GrantId>,
+    },
+    /// This account is this host's own.
+    Local(LocalAccount),
+    /// It holds nothing any more.
+    LocalForgotten(UserName, Uid),
     /// Hooks are to be told of this.
     Outbox(OutboxEvent),
     /// How far hooks have been told.
@@ -205,8 +265,14 @@ pub struct Loaded {
     pub grants: Vec<StoredGrant>,
     /// Every request that is pending.
     pub requests: Vec<Request>,
-    /// What stint has added and not yet taken back.
-    pub memberships: Vec<Membership>,
+    /// What stint has added and not yet taken back, and whether it was seen in its place.
+    pub memberships: Vec<(Membership, bool)>,
+    /// What somebody took away by hand.
+    pub withdrawn: BTreeSet<Withdrawn>,
+    /// Whose rules are in the sudo rule file.
+    pub ruled: BTreeSet<GrantId>,
+    /// Whose accounts are this host's own.
+    pub local_accounts: Vec<LocalAccount>,
     /// Sessions of this boot that have not ended.
     pub sessions: Vec<Session>,
     /// Processes that are still to be ended.

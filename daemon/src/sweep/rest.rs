@@ -4,7 +4,7 @@
 use std::collections::{BTreeSet, HashSet};
 use std::io;
 
-use stint_proto::{GrantId, GroupName, UserName};
+use stint_proto::{GrantId, GroupName, Uid, UserName};
 use tokio::task::JoinSet;
 
 use super::{ACTOR, Sweep, off_thread};
@@ -28,8 +28,8 @@ impl Sweep<'_> {
                     EvictionOf::Sessions { grant, .. } => sessions(tree, grant.clone(), spots)
                         .await
                         .map_err(|error| unknown(&eviction, &error)),
-                    EvictionOf::Group { group } => {
-                        carriers(&lookups, &eviction.user, group, carried).await
+                    EvictionOf::Group { group, uid } => {
+                        carriers(&lookups, &eviction.user, *uid, group, carried).await
                     }
                 };
                 let done = match whom {
@@ -91,10 +91,11 @@ async fn sessions(tree: Option<Tree>, grant: GrantId, spots: Vec<Spot>) -> io::R
 async fn carriers(
     lookups: &Lookups,
     user: &UserName,
+    uid: Option<Uid>,
     group: &GroupName,
     carried: Vec<Process>,
 ) -> Result<Vec<Whom>, String> {
-    let found = carried_without_right(lookups, user, group).await?;
+    let found = carried_without_right(lookups, user, uid, group).await?;
     let but: HashSet<Process> = carried.into_iter().collect();
     let whom = found.map(|(uid, gid)| Whom::With { uid, gids: BTreeSet::from([gid]), but });
     Ok(whom.into_iter().collect())

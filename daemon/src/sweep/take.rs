@@ -141,7 +141,8 @@ impl Sweep<'_> {
                 grace: one.grace.max(other.grace),
             });
             let Manner { leave, grace } = manner.unwrap_or_default();
-            let eviction = Eviction { of: EvictionOf::Group { group }, user, leave, grace };
+            let of = EvictionOf::Group { group, uid: None };
+            let eviction = Eviction { of, user, leave, grace };
             let owed = Owed { eviction, carried: given.carried };
             applied.owed.insert(key_of(&owed.eviction), owed);
         }
@@ -178,7 +179,8 @@ fn take(backend: Backend, pairs: &BTreeSet<Pair>) -> Taken {
         Backend::Userdb => Groups::Userdb(Userdb::of_host()),
     };
     let mut really = BTreeSet::new();
-    let report = groups.bring_about(&BTreeSet::new(), pairs, &mut |changes: &[Change]| {
+    let none = BTreeSet::new();
+    let report = groups.bring_about(&none, pairs, &none, &mut |changes: &[Change]| {
         really.extend(changes.iter().map(|change| change.membership.clone()));
         Ok(())
     });

@@ -22,7 +22,7 @@ fn assert_time(value: &Value) {
 }
 
 const GRANT: &str = "approvals end_reason ended_at expires_at granted_by groups id origin reason \
-                     request reviewed_by role services starts_at state ticket uid user";
+                     request reviewed_by role services starts_at state ticket uid user without";
 
 #[test]
 fn json_is_one_document_with_the_contracts_names_and_utc_times() {
@@ -53,7 +53,7 @@ fn json_is_one_document_with_the_contracts_names_and_utc_times() {
     let status = document(&host.as_user("alice", "stint status --json").stdout);
     assert_eq!(
         fields(&status),
-        "alarms eligible gate_mode grants host policy_problem requests to_decide user"
+        "alarms eligible gate_mode grants host notes policy_problem requests to_decide user"
     );
     assert_eq!((&status["grants"][0], &status["user"]), (&given, &Value::from("alice")));
     let role = &ask("stint roles --json")[0];
