@@ -304,9 +304,10 @@ fn where_nothing_can_be_watched_it_is_said_and_changes_are_noticed_later() {
     host.ok("stint revoke --all --reason over");
 }
 
-/// Whether alice is in audio, as every program of the host is told. nscd remembers what it answers.
-fn cached(host: &Host) -> bool {
-    let groups = host.ok("getent initgroups alice; id -Gn alice");
+/// Whether somebody is in audio, as every program of the host is told. nscd remembers what it
+/// answers.
+fn cached(host: &Host, user: &str) -> bool {
+    let groups = host.ok(&format!("id -Gn {user}"));
     groups.split_whitespace().any(|word| word == "audio")
 }
 
@@ -319,11 +320,13 @@ fn a_cache_says_what_is_true_right_after_a_grant_and_its_end() {
             let builder = builder(suite, &policy(backend)).file("/etc/nscd.conf", 0o644, conf);
             let host = gate(builder.boot());
             host.ok("mkdir -p /run/nscd; systemctl start nscd.service");
-            assert!(!cached(&host));
+            assert!(!cached(&host, "alice") && !cached(&host, "bob"));
+            host.ok("sed -i '/^audio:/s/$/bob/' /etc/group");
+            assert!(!cached(&host, "bob"), "it remembers nothing, so it needs not be told");
             let given = grant(&host, "alice media --for 1h");
-            assert!(cached(&host), "{suite:?}, {backend}: it does not know of the grant");
+            assert!(cached(&host, "alice"), "{suite:?}, {backend}: it does not know of the grant");
             host.ok(&format!("stint revoke {} --reason over", id(&given)));
-            assert!(!cached(&host), "{suite:?}, {backend}: it still knows of the grant");
+            assert!(!cached(&host, "alice"), "{suite:?}, {backend}: it still knows of the grant");
             assert!(host.ok("systemctl is-active nscd.service").starts_with("active"));
         }
     }
