@@ -58,7 +58,7 @@ fn json_is_one_document_with_the_contracts_names_and_utc_times() {
     assert_eq!((&status["grants"][0], &status["user"]), (&given, &Value::from("alice")));
     let role = &ask("stint roles --json")[0];
     let wanted = "approvals approvers break_glass default_duration_seconds description eligible \
-                  groups max_duration_seconds name reason services sudo ticket";
+                  groups max_duration_seconds name polkit reason services sudo ticket";
     assert_eq!(fields(role), wanted);
     assert_eq!((&role["max_duration_seconds"], &role["eligible"]), (&14_400.into(), &false.into()));
     let explained = ask("stint explain --user alice --json");
