@@ -112,6 +112,8 @@ impl PolkitRules {
             Err(_) if text.is_none() => return Ok(PolkitOutcome::Unchanged),
             Err(_) => return Err(PolkitRuleError::NoPolkit { dir: self.dir.clone() }),
         };
+        // What a crash, or a disk that became read-only, has left half-made.
+        remove(&folder, TEMPORARY).map_err(self.file_error(TEMPORARY))?;
         if text.as_deref().is_some_and(|text| says(&folder, NAME, MODE, text)) {
             return Ok(PolkitOutcome::Unchanged);
         }
@@ -267,7 +269,9 @@ mod tests {
         assert_eq!(rules.bring_about(&entries).unwrap(), PolkitOutcome::Written);
         let metadata = fs::metadata(place.file()).unwrap();
         assert_eq!(metadata.mode() & 0o7777, MODE);
+        fs::write(place.dir.path().join(TEMPORARY), "left by a crash").unwrap();
         assert_eq!(rules.bring_about(&entries).unwrap(), PolkitOutcome::Unchanged);
+        assert_eq!(names(&place.dir), [NAME]);
         assert_eq!(fs::metadata(place.file()).unwrap().ino(), metadata.ino());
         assert_eq!(rules.bring_about(&[]).unwrap(), PolkitOutcome::Removed);
         assert!(names(&place.dir).is_empty());

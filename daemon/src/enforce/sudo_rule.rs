@@ -125,7 +125,7 @@ impl SudoRules {
         let text = render(entries, probe.understands_notafter());
         let Some(text) = text else { return self.remove() };
         let folder = self.folder()?;
-        self.sweep(&folder)?;
+        self.tidy(&folder)?;
         if says(&folder, NAME, MODE, &text) {
             return Ok(SudoOutcome::Unchanged);
         }
@@ -251,7 +251,7 @@ impl SudoRules {
 
     fn remove(&self) -> Result<SudoOutcome, SudoRuleError> {
         let Some(folder) = self.folder_if_there()? else { return Ok(SudoOutcome::Unchanged) };
-        self.sweep(&folder)?;
+        self.tidy(&folder)?;
         if !remove(&folder, NAME).map_err(self.file_error(NAME))? {
             return Ok(SudoOutcome::Unchanged);
         }
@@ -268,7 +268,7 @@ impl SudoRules {
     }
 
     /// Removes what a crash, or a disk that became read-only, has left half-made.
-    fn sweep(&self, folder: &File) -> Result<(), SudoRuleError> {
+    fn tidy(&self, folder: &File) -> Result<(), SudoRuleError> {
         remove(folder, TEMPORARY).map(drop).map_err(self.file_error(TEMPORARY))
     }
 
