@@ -1,118 +1,28 @@
-//! Bringing the host to what the running grants say: what is desired is worked out here from
-//! values; the mechanisms bring it about on a thread of their own, where locks may be waited for.
+//! Bringing the host to what the running grants say: the mechanisms bring it about on a thread of
+//! their own, where locks may be waited for; what came of it is taken in here.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use stint_policy::{Policy, Role};
-use stint_proto::{ErrorCode, Event, GrantId, GroupName, Uid, UserName};
+use stint_proto::{ErrorCode, Event, GrantId, GroupName, UserName};
 
-use super::mechanisms::{Desired, Report, SudoGrant};
+use super::desired::fresh;
+use super::failure::{About, Failure};
+use super::mechanisms::Report;
 use super::{Engine, Refusal};
 use crate::accounts;
 use crate::clock::Moment;
 use crate::domain::grant::Grant;
-use crate::domain::manner::manners;
-use crate::enforce::polkit_rule::PolkitEntry;
 use crate::record::Entry;
-use crate::store::{Conferred, Eviction, Membership, StoreError, Withdrawn, Write};
+use crate::store::{Eviction, Membership, StoreError, Write};
 
 /// How long the account database may take to show a membership that was given.
 const SEEN_LIMIT: Duration = Duration::from_secs(5);
 
 /// Which grant gives a membership.
 type Givers = HashMap<(UserName, GroupName), GrantId>;
-
-/// Something that could not be brought about; it is tried again.
-#[derive(Clone, Debug)]
-pub(super) struct Failure {
-    /// What it is about.
-    pub(super) about: About,
-    /// One line: what, and why.
-    pub(super) text: String,
-}
-
-/// What a failure is about.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum About {
-    /// A membership that is to be given.
-    Giving(UserName, GroupName),
-    /// A membership that is to be taken back.
-    TakingBack(UserName, GroupName),
-    /// The sudo rule file.
-    SudoRules,
-    /// The polkit rule file.
-    PolkitRules,
-    /// What polkit knows by rules that are gone.
-    PolkitMemory,
-    /// The tickets of people whose grants have ended.
-    Tickets,
-    /// The state.
-    State,
-    /// Scheduled grants that should have begun.
-    Start,
-    /// Grants that the policy holds and that could not be given.
-    Holding,
-    /// Processes that should have ended: which, by a word of its own.
-    Eviction(String),
-    /// The list of what is given.
-    List,
-    /// A name service cache that may answer as before.
-    Caches,
-    /// All of it: nothing is known to have been done.
-    Everything,
-}
-
-impl Failure {
-    /// Whether a grant of this role that has just begun is not whole because of it.
-    pub(super) fn concerns(&self, grant: &Grant, role: &Role) -> bool {
-        match &self.about {
-            About::Giving(user, group) => *user == grant.user && role.groups.contains(group),
-            About::SudoRules => !role.sudo.is_empty(),
-            About::PolkitRules => !role.polkit.is_empty(),
-            About::Everything | About::List => true,
-            About::TakingBack(..)
-            | About::PolkitMemory
-            | About::Caches
-            | About::Tickets
-            | About::State
-            | About::Start
-            | About::Holding
-            | About::Eviction(_) => false,
-        }
-    }
-
-    fn key(&self) -> String {
-        match &self.about {
-            About::Giving(user, group) => format!("give {user} {group}"),
-            About::TakingBack(user, group) => format!("take {user} {group}"),
-            About::SudoRules => "sudo rules".to_owned(),
-            About::PolkitRules => "polkit rules".to_owned(),
-            About::PolkitMemory => "polkit".to_owned(),
-            About::Tickets => "tickets".to_owned(),
-            About::Caches => "caches".to_owned(),
-            About::State => "state".to_owned(),
-            About::Start => "start".to_owned(),
-            About::Holding => "holding".to_owned(),
-            About::Eviction(which) => which.clone(),
-            About::List => "list".to_owned(),
-            About::Everything => "everything".to_owned(),
-        }
-    }
-
-    /// As what it is recorded.
-    const fn event(&self) -> Event {
-        match self.about {
-            About::Giving(..) | About::TakingBack(..) | About::Caches => Event::GroupFailed,
-            About::SudoRules | About::Tickets | About::Everything => Event::SudoRuleFailed,
-            About::PolkitRules | About::PolkitMemory => Event::PolkitRuleFailed,
-            About::State | About::Start | About::Holding | About::Eviction(_) | About::List => {
-                Event::AuditGap
-            }
-        }
-    }
-}
 
 impl Engine {
     /// Brings the host to what is held now. The caller holds `changes`. Returns what could not be
@@ -153,22 +63,6 @@ impl Engine {
         self.withdraw(std::mem::take(&mut report.missing)).await;
         self.take_in_rules(std::mem::take(&mut report.rules)).await;
         (self.take_in(report, now), evictions)
-    }
-
-    /// What the host should be like now, and what stint owns of it.
-    pub(super) fn wanted(&self, now: Moment) -> (Desired, BTreeSet<Membership>) {
-        let mut state = self.state();
-        let state = &mut *state;
-        let holding = state.index.iter().filter(|grant| grant.holds(now));
-        let mut desired = desired(&state.policy, &self.host, holding, &state.drift.withdrawn);
-        let owned: HashSet<&UserName> = state.owned.iter().map(|own| &own.user).collect();
-        state.drift.numbers.retain(|user, _| owned.contains(user));
-        let running = state.index.iter().map(|grant| (grant.user.clone(), grant.uid));
-        state.drift.numbers.extend(running);
-        desired.numbers.clone_from(&state.drift.numbers);
-        desired.seen.clone_from(&state.drift.seen);
-        desired.ruled.clone_from(&state.drift.ruled);
-        (desired, state.owned.clone())
     }
 
     /// Asks the host itself whether a membership that was given is one. Where it does not say in
@@ -410,67 +304,4 @@ pub(super) fn unsaved_text() -> String {
 fn one_of_each_group(added: &[Membership]) -> impl Iterator<Item = &Membership> {
     let mut groups = BTreeSet::new();
     added.iter().filter(move |membership| groups.insert((&membership.group, membership.backend)))
-}
-
-/// The role of a grant, where it is one of this host's.
-pub(super) fn conferring<'a>(policy: &'a Policy, host: &str, grant: &Grant) -> Option<&'a Role> {
-    policy.roles.get(&grant.role).filter(|role| role.on_host(host))
-}
-
-/// What the host should be like for these grants.
-fn desired<'a>(
-    policy: &Policy,
-    host: &str,
-    holding: impl Iterator<Item = &'a Grant>,
-    withdrawn: &BTreeSet<Withdrawn>,
-) -> Desired {
-    let withdrawn: HashSet<(&GrantId, &Conferred)> =
-        withdrawn.iter().map(|own| (&own.grant, &own.what)).collect();
-    let mut desired = Desired::default();
-    for grant in holding {
-        let Some(role) = conferring(policy, host, grant) else { continue };
-        for group in &role.groups {
-            if withdrawn.is_empty()
-                || !withdrawn.contains(&(&grant.id, &Conferred::Group(group.clone())))
-            {
-                let pair = (grant.user.clone(), group.clone());
-                desired.conferred_by.entry(pair.clone()).or_default().insert(grant.id.clone());
-                desired.memberships.insert(pair);
-            }
-        }
-        if !role.sudo.is_empty() && !withdrawn.contains(&(&grant.id, &Conferred::SudoRules)) {
-            desired.sudo.push(SudoGrant {
-                uid: grant.uid,
-                user: grant.user.clone(),
-                grant: grant.id.clone(),
-                expires_at: grant.deadline.wall,
-                role: role.clone(),
-            });
-        }
-        if !role.polkit.is_empty() {
-            desired.polkit.push(PolkitEntry {
-                uid: grant.uid,
-                user: grant.user.clone(),
-                grant: grant.id.clone(),
-                role: role.name.clone(),
-                expires_at: grant.deadline.wall,
-                password: role.password,
-                actions: role.polkit.clone(),
-            });
-        }
-    }
-    desired.backend = policy.backend;
-    desired.manners = manners(policy);
-    desired
-}
-
-/// What is to be given that stint does not own yet, with the number of whom it is given to.
-fn fresh(desired: &Desired, owned: &BTreeSet<Membership>) -> BTreeMap<(UserName, GroupName), Uid> {
-    let owned: HashSet<(&UserName, &GroupName)> =
-        owned.iter().map(|own| (&own.user, &own.group)).collect();
-    let fresh = desired.memberships.iter().filter_map(|pair @ (user, group)| {
-        let uid = *desired.numbers.get(user)?;
-        (!owned.contains(&(user, group))).then(|| (pair.clone(), uid))
-    });
-    fresh.collect()
 }

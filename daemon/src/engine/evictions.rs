@@ -11,7 +11,7 @@ use std::time::Duration;
 use stint_proto::{GrantId, GroupName, Uid, UserName};
 use tokio::sync::{Semaphore, mpsc};
 
-use super::enforcement::{About, Failure};
+use super::failure::{About, Failure};
 use super::{Engine, Lookups};
 use crate::accounts::{self, AccountError};
 use crate::applied::key_of;

@@ -10,7 +10,7 @@ use std::time::Duration;
 use zbus::Connection;
 
 use super::Engine;
-use super::enforcement::{About, Failure};
+use super::failure::{About, Failure};
 use crate::{polkit, systemd};
 
 const UNIT: &str = "polkit.service";

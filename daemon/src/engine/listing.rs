@@ -8,7 +8,7 @@ use std::sync::{Arc, PoisonError};
 use stint_proto::{EndReason, GrantId};
 
 use super::end::Ending;
-use super::enforcement::Failure;
+use super::failure::Failure;
 use super::mechanisms::unlisted;
 use super::{Engine, State};
 use crate::applied::{Applied, Given, Held, Owed, Spot};

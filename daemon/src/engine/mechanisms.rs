@@ -14,7 +14,7 @@ use stint_proto::{GrantId, POLKIT_RULE_FILE, SUDO_RULE_FILE, Timestamp, Uid, Use
 use tokio::sync::Notify;
 
 pub(super) use self::report::{Desired, Looked, Report, RulesSeen, SudoGrant};
-use super::enforcement::{About, Failure};
+use super::failure::{About, Failure};
 use crate::applied::{Applied, Given, List, ListError};
 use crate::domain::manner::Manner;
 use crate::enforce::change::{Action, Change, Membership as Pair};

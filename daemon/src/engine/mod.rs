@@ -8,6 +8,7 @@
 mod alarms;
 mod check;
 mod decide;
+mod desired;
 mod door;
 mod drift;
 mod elevated;
@@ -15,6 +16,7 @@ mod end;
 mod enforcement;
 mod evictions;
 mod facts;
+mod failure;
 mod follow;
 mod forget;
 mod fulfil;

@@ -13,7 +13,8 @@ use tokio::task::JoinHandle;
 
 use super::Engine;
 use super::end::Ending;
-use super::enforcement::{About, Failure, unsaved_text};
+use super::enforcement::unsaved_text;
+use super::failure::{About, Failure};
 use crate::clock::Moment;
 use crate::domain::grant::Grant;
 use crate::record::Entry;

@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use stint_proto::{Event, Grant as Shown, GrantId, GroupName, UserName};
 
 use super::Engine;
+use super::desired::conferring;
 use super::drift::PAUSE;
-use super::enforcement::conferring;
 use super::mechanisms::RulesSeen;
 use crate::domain::grant::Grant;
 use crate::domain::manner::Manner;
