@@ -68,6 +68,7 @@ pub fn page() -> String {
          tell of.",
     );
     page.term("owed-sessions, owed-carriers", "What is still to be ended of what is over.");
+    page.term("rules taken", "stint-sweep had to remove all sudo rules; stintd gives them back.");
     page.text(
         "In an emergency, by hand: take each member out of its group (gpasswd -d USER GROUP, or \
          rm /run/userdb/USER:GROUP.membership), and remove /etc/sudoers.d/stint and \

@@ -33,6 +33,8 @@ pub struct Applied {
     pub sessions: BTreeSet<(GrantId, Spot)>,
     /// What still runs under something that is over already.
     pub owed: BTreeMap<String, Owed>,
+    /// The sweep has removed all sudo rules, those of grants that run too: nobody did so by hand.
+    pub rules_taken: bool,
     /// Lines that could not be read: each stands for something that was given.
     pub unread: BTreeSet<String>,
 }
@@ -93,6 +95,7 @@ impl Applied {
             && self.members == other.members
             && self.sessions == other.sessions
             && self.owed == other.owed
+            && self.rules_taken == other.rules_taken
             && self.unread == other.unread
     }
 

@@ -78,6 +78,9 @@ pub fn render(applied: &Applied) -> String {
             }
         });
     }
+    if applied.rules_taken {
+        lines.put("rules taken");
+    }
     for line in &applied.unread {
         lines.text.push_str(line);
         lines.text.push('\n');
@@ -182,6 +185,11 @@ fn take(applied: &mut Applied, kind: &str, words: &mut Words<'_>) -> Option<()> 
             let manner = words.manner()?;
             words.end()?;
             applied.owe(of, user, Vec::new(), manner);
+        }
+        "rules" => {
+            (words.next::<String>()? == "taken").then_some(())?;
+            words.end()?;
+            applied.rules_taken = true;
         }
         "owed-carriers" => {
             let user = words.next()?;
@@ -288,6 +296,7 @@ mod tests {
                 boot_id: "b-1".to_owned(),
                 at: Moment { wall: Timestamp::from_micros(1_764_579_600_123_456), boot: 77 },
             }),
+            rules_taken: true,
             ..Applied::default()
         };
         let grant = |text: &str| text.parse::<stint_proto::GrantId>().unwrap();

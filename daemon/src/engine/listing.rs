@@ -17,7 +17,9 @@ use crate::domain::deadline::{Kept, Mark};
 use crate::domain::grant::Grant;
 use crate::domain::manner::Manner;
 use crate::enforce::change::Membership as Pair;
-use crate::store::{EvictionOf, Session};
+use crate::store::{
+    Backend, Conferred, Eviction, EvictionOf, Membership, Session, Withdrawn, Write,
+};
 
 /// How the list stands.
 #[derive(Debug, Default)]
@@ -77,10 +79,10 @@ impl Engine {
         for grant in state.index.iter().filter(|grant| grant.holds(now)) {
             let role = state.policy.roles.get(&grant.role);
             let Some(role) = role.filter(|role| role.on_host(&self.host)) else { continue };
-            for backend in [crate::store::Backend::Files, crate::store::Backend::Userdb] {
+            for backend in [Backend::Files, Backend::Userdb] {
                 for group in &role.groups {
                     let (user, group) = (grant.user.clone(), group.clone());
-                    let member = crate::store::Membership { user, group, backend };
+                    let member = Membership { user, group, backend };
                     if let Some(given) = applied.members.get_mut(&member) {
                         given.grants.insert(grant.id.clone());
                     }
@@ -91,7 +93,7 @@ impl Engine {
 
     /// Whether this user's processes that carry this group are still to be ended.
     pub(super) fn owes_carriers(&self, (user, group): &Pair) -> bool {
-        let is_it = |owed: &crate::store::Eviction| {
+        let is_it = |owed: &Eviction| {
             let of = matches!(&owed.of, EvictionOf::Group { group: owed, .. } if owed == group);
             of && owed.user == *user
         };
@@ -184,14 +186,31 @@ impl Engine {
     }
 
     /// Takes in what the list says and the state does not know, as after it was lost: memberships
-    /// to be taken back, and sessions of grants that nobody knows.
+    /// to be taken back, and sessions of grants that nobody knows. What somebody took away by hand
+    /// is known, though the list may not have been written since.
     pub(super) async fn take_in_list(&self, listed: &Applied) {
         let new: Vec<_> = {
             let state = self.state();
-            listed.members.keys().filter(|member| !state.owned.contains(member)).cloned().collect()
+            let is_withdrawn = |member: &Membership| {
+                state.drift.withdrawn.iter().any(|Withdrawn { user, what, .. }| {
+                    let of = matches!(what, Conferred::Group(group) if *group == member.group);
+                    of && *user == member.user
+                })
+            };
+            let members = listed.members.keys();
+            members
+                .filter(|member| !state.owned.contains(member) && !is_withdrawn(member))
+                .cloned()
+                .collect()
         };
-        let writes = new.iter().cloned().map(crate::store::Write::Owned).collect();
-        self.state().owned.extend(new);
+        let writes = new.iter().cloned().map(Write::Owned).collect();
+        {
+            let mut state = self.state();
+            state.owned.extend(new);
+            if listed.rules_taken {
+                state.drift.ruled.clear();
+            }
+        }
         self.store_or_keep(writes).await;
         let mut lost = Vec::new();
         for (id, held) in &listed.grants {
@@ -199,10 +218,10 @@ impl Engine {
                 let Held { user, uid, role, manner, .. } = held.clone();
                 let of = EvictionOf::Sessions { grant: id.clone(), role, uid };
                 let Manner { leave, grace } = manner;
-                lost.push(crate::store::Eviction { of, user, leave, grace });
+                lost.push(Eviction { of, user, leave, grace });
             }
         }
-        let writes = lost.iter().cloned().map(crate::store::Write::EvictionOwed).collect();
+        let writes = lost.iter().cloned().map(Write::EvictionOwed).collect();
         self.store_or_keep(writes).await;
         self.evict(lost);
     }

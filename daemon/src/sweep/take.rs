@@ -32,7 +32,7 @@ impl Sweep<'_> {
         over: &[(GrantId, Held)],
     ) -> bool {
         let running: BTreeSet<GrantId> = applied.grants.keys().cloned().collect();
-        let is_whole = self.take_out_rules(&running).await;
+        let is_whole = self.take_out_rules(applied, &running).await;
         let manners: BTreeMap<&GrantId, Manner> =
             over.iter().map(|(id, held)| (id, held.manner)).collect();
         let goes = |given: &Given| given.grants.is_disjoint(&running);
@@ -54,7 +54,7 @@ impl Sweep<'_> {
 
     /// Rewrites the rule files without what is over, by their own text. Every mechanism with a file
     /// of rules that name their grant is asked here. `false` if one could not.
-    async fn take_out_rules(&mut self, running: &BTreeSet<GrantId>) -> bool {
+    async fn take_out_rules(&mut self, applied: &mut Applied, running: &BTreeSet<GrantId>) -> bool {
         let keep = running.clone();
         let sudo = off_thread(move || {
             let done = SudoRules::of_host().take_out(|id| !keep.contains(id));
@@ -69,6 +69,7 @@ impl Sweep<'_> {
                 .map_err(|error| error.to_string())
         });
         let polkit = polkit.await.map_err(|error| error.to_string()).and_then(|done| done);
+        applied.rules_taken |= matches!(&sudo, Ok((true, Some(_)))) && !running.is_empty();
         let sudo_events = (Event::SudoRuleWritten, Event::SudoRuleFailed);
         let polkit_events = (Event::PolkitRuleWritten, Event::PolkitRuleFailed);
         let sudo = self.tell_of_rules("sudo", sudo_events, sudo);

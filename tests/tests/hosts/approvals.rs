@@ -71,10 +71,11 @@ fn one_approver_is_not_two() {
 #[test]
 fn nobody_approves_their_own_by_any_road() {
     let host = host();
+    // A second name for bob's number, an approver in the policy's eyes. Were it to come later,
+    // bob's request would lapse.
+    host.ok("useradd --create-home --non-unique --uid 1001 --groups leads bobby");
     let own = pending(&host, "bob", "admin");
     refused(&approve(&host, "bob", &own), "your own request");
-    // A second name for bob's number, an approver in the policy's eyes.
-    host.ok("useradd --create-home --non-unique --uid 1001 --groups leads bobby");
     refused(&approve(&host, "bobby", &own), "your own request");
     let request = pending(&host, "alice", "admin");
     ask(&host, "alice", "anything").expect("a grant that makes alice root");

@@ -22,7 +22,7 @@ fn assert_time(value: &Value) {
 }
 
 const GRANT: &str = "approvals end_reason ended_at expires_at granted_by groups id origin reason \
-                     request reviewed_by role services starts_at state ticket uid user without";
+                     request residue reviewed_by role services starts_at state ticket uid user without";
 
 #[test]
 fn json_is_one_document_with_the_contracts_names_and_utc_times() {
