@@ -60,14 +60,65 @@ where
     B: Serialize + DynamicType,
     R: for<'d> DynamicDeserialize<'d>,
 {
-    let answer = tokio::time::timeout(limit, async {
+    let call = async {
         let bus = zbus::Connection::system().await.map_err(|_| no_bus())?;
-        bus.call_method(Some(BUS_NAME), OBJECT_PATH, Some(INTERFACE), method, body)
-            .await
-            .map_err(|error| refused(&error))
-    })
-    .await
-    .unwrap_or_else(|_| Err(unreachable("it does not answer")))?;
+        ask_over(&bus, method, body).await
+    };
+    tokio::time::timeout(limit, call)
+        .await
+        .unwrap_or_else(|_| Err(unreachable("it does not answer")))
+}
+
+/// A connection for many calls, one after the other.
+pub struct Line {
+    runtime: Runtime,
+    bus: zbus::Connection,
+}
+
+impl Line {
+    /// Connects.
+    ///
+    /// # Errors
+    /// As [`call`].
+    pub fn open() -> Result<Self, Failure> {
+        let runtime = runtime()?;
+        let bus = runtime.block_on(async {
+            let connected = tokio::time::timeout(LIMIT, zbus::Connection::system()).await;
+            connected.ok().and_then(Result::ok).ok_or_else(no_bus)
+        })?;
+        Ok(Self { runtime, bus })
+    }
+
+    /// Calls a method of the daemon.
+    ///
+    /// # Errors
+    /// As [`call`].
+    pub fn call<B, R>(&self, method: &str, body: &B) -> Result<R, Failure>
+    where
+        B: Serialize + DynamicType,
+        R: for<'d> DynamicDeserialize<'d>,
+    {
+        let call = ask_over(&self.bus, method, body);
+        self.runtime
+            .block_on(async { tokio::time::timeout(LIMIT, call).await })
+            .unwrap_or_else(|_| Err(unreachable("it does not answer")))
+    }
+
+    /// Lets time pass.
+    pub fn pause(&self, length: Duration) {
+        self.runtime.block_on(async { tokio::time::sleep(length).await });
+    }
+}
+
+async fn ask_over<B, R>(bus: &zbus::Connection, method: &str, body: &B) -> Result<R, Failure>
+where
+    B: Serialize + DynamicType,
+    R: for<'d> DynamicDeserialize<'d>,
+{
+    let answer = bus
+        .call_method(Some(BUS_NAME), OBJECT_PATH, Some(INTERFACE), method, body)
+        .await
+        .map_err(|error| refused(&error))?;
     answer.body().deserialize().map_err(|_| {
         Failure::failed(
             "stintd answered in words of another version. root: systemctl restart stintd",

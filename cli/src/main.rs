@@ -16,6 +16,7 @@ mod obtain;
 mod out;
 mod pam;
 mod prompt;
+mod record;
 mod signals;
 mod verbs;
 mod waiting;

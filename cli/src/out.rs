@@ -39,6 +39,11 @@ pub fn failed() -> bool {
     FAILED.load(Ordering::Relaxed)
 }
 
+/// Whether nobody reads any more.
+pub fn broken() -> bool {
+    BROKEN.load(Ordering::Relaxed)
+}
+
 /// Progress on standard error: on a terminal one line that is written over, elsewhere a line
 /// whenever there is something new.
 #[derive(Debug)]

@@ -128,6 +128,8 @@ events! {
     GrantResidue = 39, "grant.residue";
     /// What an ended grant had given was taken back by stint-sweep, as no stintd ran.
     GrantSwept = 40, "grant.swept";
+    /// How far the record's chain has come, and its hash there; in the log alone.
+    AuditCheckpoint = 41, "audit.checkpoint";
 }
 
 impl Event {

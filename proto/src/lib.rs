@@ -14,6 +14,7 @@ mod ids;
 pub mod json;
 mod length;
 mod names;
+mod record;
 mod request;
 mod residue;
 pub mod text;
@@ -30,6 +31,7 @@ pub use grant::{EndReason, Grant, GrantState, Origin};
 pub use ids::{BadName, GrantId, GroupName, RequestId, RoleName, ServiceName, Uid, UserName};
 pub use length::{BadLength, Length};
 pub use names::*;
+pub use record::{Link, RecordPage};
 pub use request::{
     ApproveOrder, DenyOrder, DoorRequest, DropOrder, ExtendOrder, Offer, PastRequest, Request,
     RequestOrder, RequestState, ReviewOrder,

@@ -22,6 +22,8 @@ mod break_glass;
 mod bus;
 #[path = "hosts/bus_away.rs"]
 mod bus_away;
+#[path = "hosts/chain.rs"]
+mod chain;
 #[path = "hosts/cli.rs"]
 mod cli;
 #[path = "hosts/clocks.rs"]

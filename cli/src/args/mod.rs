@@ -1,12 +1,14 @@
 //! What can be typed: the one definition behind the help, the man page and the completions.
 
 mod asking;
+mod auditing;
 mod deciding;
 
 use clap::{Args, Parser, Subcommand};
 use stint_proto::{GrantId, GroupName, Length, RoleName, ServiceName, UserName};
 
 pub use asking::{Asking, CancelArgs, DropArgs, ExtendArgs, RequestArgs, RunArgs, WaitArgs};
+pub use auditing::{AuditArgs, AuditVerb, LogArgs, VerifyArgs};
 pub use deciding::{ApproveArgs, DenyArgs, ReviewArgs};
 
 /// Privilege for a while: who holds what, until when, and why
@@ -104,6 +106,15 @@ pub enum Verb {
     Revoke(RevokeArgs),
     /// Grants that are held or scheduled: your own; root and readers of the record see everybody's
     List(ListArgs),
+    /// What was recorded: who was let in or turned away, what was given, by whom and why (root and
+    /// readers of the record)
+    #[command(
+        after_help = "Examples:\n  stint log --since 2h\n  stint log --user alice --event check.denied\n  \
+                      stint log --since 2026-11-01 --until 2026-12-01 --json\n  stint log --since 10m --follow"
+    )]
+    Log(LogArgs),
+    /// Whether the record is as it was written (root and readers of the record)
+    Audit(AuditArgs),
     /// Requests and grants, live, full screen; approve and deny them there
     #[command(after_help = crate::watch::manual())]
     Watch,

@@ -1,6 +1,7 @@
 //! One file a verb: what was typed in, a question asked, the answer shown.
 
 pub mod approve;
+pub mod audit;
 pub mod cancel;
 pub mod deny;
 pub mod doctor;
@@ -11,6 +12,7 @@ pub mod gate;
 pub mod generate;
 pub mod grant;
 pub mod list;
+pub mod log;
 pub mod pending;
 pub mod policy;
 pub mod reload;
@@ -53,6 +55,8 @@ pub fn run(cli: Cli) -> Result<u8, Failure> {
         Verb::Grant(args) => grant::run(args),
         Verb::Revoke(args) => revoke::run(args),
         Verb::List(args) => list::run(args),
+        Verb::Log(args) => log::run(&args),
+        Verb::Audit(args) => audit::run(args),
         Verb::Watch => watch::run(),
         Verb::Reload(json) => reload::run(json),
         Verb::Gate(args) => gate::run(args),

@@ -27,7 +27,7 @@ pub enum For {
 }
 
 /// The table.
-pub const TABLE: [(&str, For); 24] = [
+pub const TABLE: [(&str, For); 25] = [
     ("Check", For::Module),
     ("RequestAtDoor", For::Module),
     ("OpenSession", For::Module),
@@ -38,6 +38,7 @@ pub const TABLE: [(&str, For); 24] = [
     ("Reload", For::Root),
     ("Health", For::Root),
     ("History", For::Readers),
+    ("Record", For::Readers),
     ("List", For::Everyone),
     ("Status", For::Everyone),
     ("Roles", For::Everyone),

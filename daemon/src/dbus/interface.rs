@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use stint_proto::{
     ApproveOrder, CheckAnswer, DenyOrder, DoorRequest, DropOrder, ErrorCode, Explain, Explanation,
-    ExtendOrder, Grant, GrantId, GrantOrder, Health, ListFilter, PamItems, PastRequest,
+    ExtendOrder, Grant, GrantId, GrantOrder, Health, ListFilter, PamItems, PastRequest, RecordPage,
     ReloadReport, Request, RequestId, RequestOrder, ReviewOrder, RevokeOrder, RoleSummary, Status,
     Timestamp, Uid,
 };
@@ -400,5 +400,18 @@ impl Interface {
     ) -> Result<Vec<PastRequest>, BusError> {
         let _admitted = self.admit("History", connection, &header).await?;
         Ok(self.engine.history(since).await?)
+    }
+
+    /// Links of the record after this number, none older than that time, as they are stored; some
+    /// of them, if they are many. For root and readers of the record.
+    async fn record(
+        &self,
+        #[zbus(connection)] connection: &Connection,
+        #[zbus(header)] header: Header<'_>,
+        after: i64,
+        since: Timestamp,
+    ) -> Result<RecordPage, BusError> {
+        let _admitted = self.admit("Record", connection, &header).await?;
+        Ok(self.engine.links(after, since).await?)
     }
 }

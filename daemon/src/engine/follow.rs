@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use stint_policy::Policy;
-use stint_proto::{PastRequest, Request as Shown, RequestId, Timestamp, Uid, UserName};
+use stint_proto::{PastRequest, RecordPage, Request as Shown, RequestId, Timestamp, Uid, UserName};
 use tokio::time::{sleep, timeout};
 
 use super::decide::no_such;
@@ -97,6 +97,14 @@ impl Engine {
             groups: request.groups.into_iter().collect(),
         };
         Ok(requests.into_iter().map(past).collect())
+    }
+
+    /// Links of the record after `after`, none older than `since`.
+    ///
+    /// # Errors
+    /// [`Refusal`] when the state cannot be read.
+    pub async fn links(&self, after: i64, since: Timestamp) -> Result<RecordPage, Refusal> {
+        Ok(self.store.links(after, since).await?)
     }
 
     /// Whether this account may see everything.

@@ -34,6 +34,8 @@ pub struct Entry {
     pub reason: Option<String>,
     /// The ticket it refers to, as typed.
     pub ticket: Option<String>,
+    /// Of which link of the record's chain it tells.
+    pub checkpoint: Option<stint_record::Checkpoint>,
     /// One line for people.
     pub message: String,
 }
@@ -72,6 +74,7 @@ impl Entry {
             service: None,
             reason: None,
             ticket: None,
+            checkpoint: None,
             message,
         }
     }
@@ -104,6 +107,7 @@ impl Entry {
             Event::CheckAllowed
             | Event::SessionOpened
             | Event::SessionWarned
+            | Event::AuditCheckpoint
             | Event::SessionClosed => Priority::Info,
             _ => Priority::Notice,
         }
@@ -130,6 +134,8 @@ impl Entry {
         put("STINT_SERVICE", self.service.clone());
         put("STINT_REASON", self.reason.clone());
         put("STINT_TICKET", self.ticket.clone());
+        put("STINT_LINK", self.checkpoint.map(|link| link.seq.to_string()));
+        put("STINT_HASH", self.checkpoint.map(|link| stint_record::hex(&link.hash)));
         fields
     }
 }

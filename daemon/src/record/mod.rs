@@ -11,6 +11,7 @@ pub use journal::{Journal, Kind};
 use stint_proto::{Event, Timestamp};
 use tokio::sync::Notify;
 
+use crate::clock::{Clock, KernelClock};
 use crate::store::{Store, Write};
 
 /// Where events go. Cheap to clone; never waits.
@@ -25,7 +26,21 @@ impl Record {
     /// Records to this log and this state.
     #[must_use]
     pub fn new(journal: Journal, store: Store) -> Self {
-        Self { journal: Arc::new(Mutex::new(journal)), behind: Arc::default(), store }
+        let journal = Arc::new(Mutex::new(journal));
+        let behind: Arc<Notify> = Arc::default();
+        let (log, log_behind) = (Arc::clone(&journal), Arc::clone(&behind));
+        // About the chain, and not in it. Nothing of the state is held here: it holds this.
+        store.tell_checkpoints(move |checkpoint| {
+            let text = format!("the record has come to link {}", checkpoint.seq);
+            let mut entry = Entry::new(KernelClock.now().wall, Event::AuditCheckpoint, text);
+            entry.checkpoint = Some(checkpoint);
+            let mut journal = log.lock().unwrap_or_else(PoisonError::into_inner);
+            journal.write(&entry);
+            if journal.is_behind() {
+                log_behind.notify_one();
+            }
+        });
+        Self { journal, behind, store }
     }
 
     /// Records an event that changes nothing by itself: in the log at once, in the state with the

@@ -4,6 +4,7 @@
 //! returns. What is only told is written with the next batch, at most 50 ms later. No rule lives
 //! here.
 
+mod chain_rows;
 mod drift_rows;
 mod error;
 mod eviction_rows;
@@ -25,7 +26,9 @@ pub use error::StoreError;
 pub use outbox::{HookWrite, Outbox, OutboxEvent, OutboxRow};
 pub use rows::StoredGrant;
 use rusqlite::{Connection, OpenFlags};
-use stint_proto::{GrantId, GroupName, RequestId, Residue, RoleName, Timestamp, Uid, UserName};
+use stint_proto::{
+    GrantId, GroupName, RecordPage, RequestId, Residue, RoleName, Timestamp, Uid, UserName,
+};
 use tokio::sync::oneshot;
 pub use values::{
     Backend, Compared, Conferred, Eviction, EvictionOf, FirstLook, FirstPicture, Left, Loaded,
@@ -43,12 +46,15 @@ fn one_line(found: &str) -> String {
 }
 
 type Query = Box<dyn FnOnce(&Connection) + Send>;
+/// Whom checkpoints are told.
+type Checkpoints = Box<dyn Fn(stint_record::Checkpoint) + Send>;
 type Reply = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
 
 enum Job {
     Note(Box<Write>),
     Change(Vec<Write>, Reply),
     Query(Query),
+    Checkpoints(Checkpoints),
     Stop(mpsc::Sender<()>),
 }
 
@@ -261,6 +267,23 @@ impl Store {
             residue_rows::residues(connection, user.as_ref(), role.as_ref())
         })
         .await
+    }
+
+    /// Has checkpoints of the record's chain told from now on: one at once, then one each thousand
+    /// links, or when a link is written an hour after the one before, and the last at
+    /// [`Store::close`]. None is told twice. It is told by the thread that writes, which it must
+    /// not hold up.
+    pub fn tell_checkpoints(&self, tell: impl Fn(stint_record::Checkpoint) + Send + 'static) {
+        // A state that is closed has no more of them.
+        self.send(Some(Job::Checkpoints(Box::new(tell)))).ok();
+    }
+
+    /// Links of the record after `after`, none older than `since`, and the end of the chain.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the state cannot be read.
+    pub async fn links(&self, after: i64, since: Timestamp) -> Result<RecordPage, StoreError> {
+        self.query(move |connection| chain_rows::page(connection, after, since)).await
     }
 
     /// Which boot this is.

@@ -33,27 +33,8 @@ pub(super) fn write(connection: &Connection, boot_id: &str, write: &Write) -> ru
             )?
             .execute(membership_params(membership))
             .map(drop),
-        Write::Record(entry) => {
-            let fields: serde_json::Map<String, serde_json::Value> = entry
-                .fields()
-                .into_iter()
-                .map(|(name, value)| (name.to_owned(), value.into()))
-                .collect();
-            connection
-                .prepare_cached(
-                    "INSERT INTO record (at, boot_id, event, message, fields) VALUES (?1, ?2, ?3, ?4, ?5)",
-                )?
-                .execute(params![
-                    entry.at.micros(),
-                    boot_id,
-                    entry.event.as_str(),
-                    crate::record::harmless(&entry.message),
-                    serde_json::Value::Object(fields).to_string(),
-                ])?;
-            Ok(())
-        }
-        // With all others, once for the whole transaction.
-        Write::HighWater(_) => Ok(()),
+        // With all others of the transaction: links by the chain, the clock once.
+        Write::Record(_) | Write::HighWater(_) => Ok(()),
         Write::ClockTaken(at) => {
             connection.execute("UPDATE clock SET high_water = ?1", [at.micros()]).map(drop)
         }

@@ -105,6 +105,8 @@ const MIGRATIONS: &[&str] = &[
     super::residue_rows::MIGRATION,
     // 6: what was changed by hand.
     super::drift_rows::MIGRATION,
+    // 7: the record becomes a chain.
+    super::chain_rows::MIGRATION,
 ];
 
 /// The version that this program writes.
@@ -125,6 +127,9 @@ pub fn migrate(connection: &mut Connection) -> Result<(), Result<i64, rusqlite::
     for (number, sql) in MIGRATIONS.iter().enumerate().skip(taken) {
         let transaction = connection.transaction().map_err(Err)?;
         transaction.execute_batch(sql).map_err(Err)?;
+        if *sql == super::chain_rows::MIGRATION {
+            super::chain_rows::link_all(&transaction).map_err(Err)?;
+        }
         transaction.pragma_update(None, "user_version", version_after(number)).map_err(Err)?;
         transaction.commit().map_err(Err)?;
     }
@@ -241,6 +246,36 @@ mod tests {
                 connection.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
             assert_eq!(kept, (7, 0), "from version {version}");
         }
+    }
+
+    #[test]
+    fn a_record_of_an_earlier_version_becomes_a_chain() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        let before = MIGRATIONS
+            .iter()
+            .take_while(|sql| **sql != super::super::chain_rows::MIGRATION)
+            .inspect(|sql| connection.execute_batch(sql).unwrap())
+            .count();
+        connection.pragma_update(None, "user_version", version_after(before - 1)).unwrap();
+        for number in 0..2_500 {
+            let sql = "INSERT INTO record (at, boot_id, event, message, fields)
+                       VALUES (?1, 'b', 'check.denied', 'no', '{}')";
+            connection.execute(sql, [number]).unwrap();
+        }
+        migrate(&mut connection).unwrap();
+        let head = stint_record::rows::head(&connection).unwrap().unwrap();
+        assert_eq!(head.seq, 2_500);
+        let mut verifier = stint_record::Verifier::new([head]);
+        let page = |after| {
+            let since = stint_proto::Timestamp(0);
+            stint_record::rows::page(&connection, after, since, 1_000).unwrap()
+        };
+        let mut after = 0;
+        while let Some(next) = page(after).next {
+            page(after).links.iter().for_each(|link| verifier.take(link).unwrap());
+            after = next;
+        }
+        assert_eq!((verifier.end(), verifier.head()), (Ok(()), head));
     }
 
     #[test]

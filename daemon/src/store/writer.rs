@@ -8,8 +8,9 @@ use std::sync::mpsc::{Receiver, Sender};
 use std::time::Duration;
 
 use rusqlite::Connection;
+use stint_record::Head;
 
-use super::{Job, StoreError, Write, rows};
+use super::{Checkpoints, Job, StoreError, Write, chain_rows, rows};
 use crate::clock::{Clock, KernelClock};
 
 /// How long an event may wait for others to share its transaction, in microseconds.
@@ -19,6 +20,11 @@ const BATCH_LIMIT: usize = 512;
 /// The most events that wait for a state that cannot be written; beyond it the oldest are lost.
 const WAITING_LIMIT: usize = 10_000;
 
+/// How many links there are from one checkpoint to the next at the most.
+const CHECKPOINT_LINKS: i64 = 1_000;
+/// How long a link waits for a checkpoint while others follow it, in microseconds.
+const CHECKPOINT_MICROS: i64 = 3_600_000_000;
+
 /// Starts the thread.
 pub(super) fn spawn(
     (path, connection): (&Path, Connection),
@@ -26,8 +32,17 @@ pub(super) fn spawn(
     lost: Arc<AtomicU64>,
     boot_id: String,
 ) -> Result<(), StoreError> {
-    let (path, connection) = (path.to_owned(), Some(connection));
-    let writer = Writer { path, connection, notes: VecDeque::new(), lost, boot_id };
+    let head = chain_rows::head(&connection)?;
+    let writer = Writer {
+        path: path.to_owned(),
+        connection: Some(connection),
+        notes: VecDeque::new(),
+        lost,
+        boot_id,
+        head,
+        told: (0, 0),
+        checkpoints: None,
+    };
     std::thread::Builder::new()
         .name("state".to_owned())
         .spawn(move || {
@@ -47,6 +62,11 @@ struct Writer {
     notes: VecDeque<Write>,
     lost: Arc<AtomicU64>,
     boot_id: String,
+    /// Where the record's chain ends.
+    head: Head,
+    /// The link of the last checkpoint, and when on the boot clock.
+    told: (i64, i64),
+    checkpoints: Option<Checkpoints>,
 }
 
 impl Writer {
@@ -95,8 +115,13 @@ impl Writer {
             Job::Change(writes, reply) => reply(self.commit(&writes)),
             // Whoever asks hears of nothing where there is none.
             Job::Query(query) => drop(self.connection().map(|connection| query(connection))),
+            Job::Checkpoints(tell) => {
+                self.checkpoints = Some(tell);
+                self.checkpoint();
+            }
             Job::Stop(stopped) => {
                 self.flush();
+                self.checkpoint();
                 return Some(stopped);
             }
         }
@@ -116,13 +141,36 @@ impl Writer {
     }
 
     fn try_commit(&mut self, writes: &[Write]) -> Result<(), StoreError> {
-        let boot_id = self.boot_id.clone();
+        let (boot_id, mut head) = (self.boot_id.clone(), self.head);
+        let before = head.seq;
         let transaction = self.connection()?.transaction()?;
         for write in writes {
             rows::write(&transaction, &boot_id, write)?;
+            if let Write::Record(entry) = write {
+                head = chain_rows::add(&transaction, &boot_id, head, entry)?;
+            }
+        }
+        if head.seq > before {
+            chain_rows::put_head(&transaction, head)?;
         }
         rows::raise_high_water(&transaction, writes)?;
-        Ok(transaction.commit()?)
+        transaction.commit()?;
+        self.head = head;
+        let (link, at) = self.told;
+        let late = KernelClock.now().boot.saturating_sub(at) >= CHECKPOINT_MICROS;
+        if late || head.seq.saturating_sub(link) >= CHECKPOINT_LINKS {
+            self.checkpoint();
+        }
+        Ok(())
+    }
+
+    /// Tells how far the chain has come, unless that was told.
+    fn checkpoint(&mut self) {
+        let Some(tell) = self.checkpoints.as_ref().filter(|_| self.head.seq > self.told.0) else {
+            return;
+        };
+        tell(self.head);
+        self.told = (self.head.seq, KernelClock.now().boot);
     }
 
     fn connection(&mut self) -> Result<&mut Connection, StoreError> {

@@ -24,7 +24,7 @@ enum For {
 }
 
 /// Every method with a well-formed call of it.
-const TABLE: [(&str, For, &str, &str); 24] = [
+const TABLE: [(&str, For, &str, &str); 25] = [
     ("Check", For::Module, "(sssss)", "sudo alice alice '' ''"),
     ("RequestAtDoor", For::Module, "((sssss)sss)", "sudo root alice '' '' admin x ''"),
     ("OpenSession", For::Module, "(sssss)", "sudo root alice '' ''"),
@@ -39,6 +39,7 @@ const TABLE: [(&str, For, &str, &str); 24] = [
     ("Roles", For::Everyone, "", ""),
     ("Explain", For::Everyone, "a{sv}", "0"),
     ("History", For::Readers, "x", "0"),
+    ("Record", For::Readers, "xx", "0 0"),
     ("Pending", For::Everyone, "", ""),
     ("Follow", For::Everyone, "tt", "9999 0"),
     ("Request", For::Person, "a{sv}", "2 role s admin reason s x"),

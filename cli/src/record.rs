@@ -1,0 +1,91 @@
+//! The record as the command reads it: page by page from the daemon, or from a state's file.
+//! Judges nothing.
+
+use std::path::Path;
+
+use rusqlite::{Connection, OpenFlags};
+use stint_policy::text::quoted;
+use stint_proto::{Link, RecordPage, Timestamp};
+use stint_record::{Head, rows};
+
+use crate::bus::Line;
+use crate::failure::Failure;
+
+/// How many links of a file are read at a time.
+const PAGE: u32 = 10_000;
+
+/// Where the record is read.
+pub enum Source {
+    /// From the daemon.
+    Daemon(Line),
+    /// From a file, as it is at one moment.
+    File(Connection),
+}
+
+/// Some links of the record.
+pub struct Page {
+    /// The links.
+    pub links: Vec<Link>,
+    /// The last that was looked at; none where nothing is left.
+    pub next: Option<i64>,
+    /// The number of the last link that there should be.
+    pub head: Option<Head>,
+}
+
+impl Source {
+    /// From the daemon.
+    ///
+    /// # Errors
+    /// When the bus cannot be reached.
+    pub fn daemon() -> Result<Self, Failure> {
+        Line::open().map(Self::Daemon)
+    }
+
+    /// From a state's file, which is only read.
+    ///
+    /// # Errors
+    /// When it cannot be read, or is no state of stint.
+    pub fn file(path: &Path) -> Result<Self, Failure> {
+        let name = quoted(&path.to_string_lossy());
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let opened = Connection::open_with_flags(path, flags).and_then(|file| {
+            file.busy_timeout(std::time::Duration::from_secs(5))?;
+            // One transaction: what is written meanwhile is not seen.
+            file.execute_batch("PRAGMA trusted_schema = OFF; BEGIN")?;
+            rows::head(&file)?;
+            Ok(file)
+        });
+        opened.map(Self::File).map_err(|error| {
+            Failure::failed(format!("{name} is no state of stint with a chain: {error}"))
+        })
+    }
+
+    /// The next links after `after`, none older than `since`.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub fn page(&self, after: i64, since: Timestamp) -> Result<Page, Failure> {
+        match self {
+            Self::Daemon(line) => {
+                let page: RecordPage = line.call("Record", &(after, since))?;
+                let hash = page.head_hash.try_into().ok();
+                let head = hash.map(|hash| Head { seq: page.head, hash });
+                Ok(Page { links: page.links, next: page.next, head })
+            }
+            Self::File(file) => {
+                let read = || Ok((rows::page(file, after, since, PAGE)?, rows::head(file)?));
+                let (page, head) = read().map_err(|error: rusqlite::Error| {
+                    Failure::failed(format!("the state's file cannot be read: {error}"))
+                })?;
+                Ok(Page { links: page.links, next: page.next, head })
+            }
+        }
+    }
+
+    /// Lets time pass, in which the record may grow.
+    pub fn pause(&self, length: std::time::Duration) {
+        if let Self::Daemon(line) = self {
+            line.pause(length);
+        }
+    }
+}

@@ -1,0 +1,39 @@
+//! The record as it is read: links of its chain, page by page.
+
+use serde::{Deserialize, Serialize};
+use zbus::{DeserializeDict, SerializeDict, Type};
+
+use crate::Timestamp;
+
+/// One event of the record, as it is stored (`(xxssssay)` on the wire).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Type)]
+pub struct Link {
+    /// Its number: the first is 1, and none is left out.
+    pub seq: i64,
+    /// When.
+    pub at: Timestamp,
+    /// In which boot.
+    pub boot_id: String,
+    /// What.
+    pub event: String,
+    /// The line for people.
+    pub message: String,
+    /// Its fields, as JSON, byte for byte as they are stored.
+    pub fields: String,
+    /// Its hash: 32 bytes over all of this and the hash before, unless somebody changed it.
+    pub hash: Vec<u8>,
+}
+
+/// Some links of the record.
+#[derive(Clone, Debug, PartialEq, Eq, SerializeDict, DeserializeDict, Type)]
+#[zbus(signature = "dict")]
+pub struct RecordPage {
+    /// Those after the number that was asked for, and not older than the time that was.
+    pub links: Vec<Link>,
+    /// The last that was looked at, from which the next page goes on; absent at the end.
+    pub next: Option<i64>,
+    /// The number of the last link.
+    pub head: i64,
+    /// Its hash.
+    pub head_hash: Vec<u8>,
+}
