@@ -7,10 +7,9 @@
 -- Grant n is of the account filler-n, whose uid is 100000 + n. An id is yy and six hexadecimal
 -- digits, with the two that no id may hold (0, 1) replaced. The boot id is no boot's, so that
 -- stintd reckons each end on the boot clock anew when it starts. What an earlier filling left is
--- taken out, its events too.
+-- taken out; its events stay, as the record is a chain.
 BEGIN IMMEDIATE;
 DELETE FROM grants WHERE role = 'bench-ends';
-DELETE FROM record WHERE json_extract(fields, '$.STINT_USER') LIKE 'filler-%';
 WITH RECURSIVE filler (n) AS (
     SELECT 1 WHERE CAST(:count AS INTEGER) > 0
     UNION ALL

@@ -6,5 +6,6 @@ FROM grants
 JOIN record AS removed
     ON removed.event = 'group.removed'
     AND json_extract(removed.fields, '$.STINT_USER') = grants.user
+    AND removed.at >= grants.starts_at
 WHERE grants.role = 'bench-ends' AND grants.state = 'ended'
 ORDER BY 1;
