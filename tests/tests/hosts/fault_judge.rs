@@ -9,6 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use stint_proto::Timestamp;
+use stint_record::{Verifier, rows};
 use stint_tests::{Host, USERS};
 
 type Pair = (String, String);
@@ -294,13 +296,13 @@ fn read_state(path: &Path) -> Result<State, String> {
     let failed = |error: rusqlite::Error| format!("{}: {error}", path.display());
     let mut state = State { grants: BTreeMap::new(), owned: BTreeSet::new() };
     let connection = Connection::open(path).map_err(failed)?;
-    let version: i64 =
-        connection.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(failed)?;
+    let last_made = "SELECT count(*) FROM sqlite_schema WHERE name = 'chain'";
+    let made: i64 = connection.query_row(last_made, [], |row| row.get(0)).map_err(failed)?;
     let verdict: String =
         connection.query_row("PRAGMA integrity_check", [], |row| row.get(0)).map_err(failed)?;
     expect(verdict == "ok", || format!("the state: {verdict}"))?;
     // A state that is being made has fewer tables.
-    if version == 0 {
+    if made == 0 {
         return Ok(state);
     }
     whole_record(&connection)?;
@@ -316,17 +318,14 @@ fn read_state(path: &Path) -> Result<State, String> {
     Ok(state)
 }
 
-/// The record has no holes, and each grant its beginning and its end, once. This is where a chain
-/// over the record is to be followed.
+/// The record is one whole chain, and has each grant's beginning and end, once.
 fn whole_record(connection: &Connection) -> Verdict {
     let ask = |sql: &str| -> Result<String, String> {
         let found: Option<String> =
             connection.query_row(sql, [], |row| row.get(0)).map_err(|e| format!("{sql}: {e}"))?;
         Ok(found.unwrap_or_default())
     };
-    let holes = ask("SELECT group_concat(seq) FROM record
-                     WHERE seq > 1 AND seq - 1 NOT IN (SELECT seq FROM record)")?;
-    expect(holes.is_empty(), || format!("the record has holes before {holes}"))?;
+    whole_chain(connection).map_err(|why| format!("the record is broken: {why}"))?;
     let odd = ask("SELECT group_concat(id || ' ' || state) FROM grants WHERE
          (state <> 'scheduled') <> (SELECT count(*) FROM record WHERE event = 'grant.activated'
             AND json_extract(fields, '$.STINT_GRANT') = grants.id) OR
@@ -334,4 +333,22 @@ fn whole_record(connection: &Connection) -> Verdict {
             ('grant.expired', 'grant.revoked', 'grant.dropped')
             AND json_extract(fields, '$.STINT_GRANT') = grants.id)")?;
     expect(odd.is_empty(), || format!("the record does not have, once each, what befell: {odd}"))
+}
+
+/// Each link follows the one before, to the end that the state itself names.
+fn whole_chain(connection: &Connection) -> Verdict {
+    let failed = |error: rusqlite::Error| error.to_string();
+    let end = rows::head(connection).map_err(failed)?.ok_or("the state names no end of it")?;
+    let mut verifier = Verifier::new([end]);
+    let mut after = i64::MIN;
+    loop {
+        let page = rows::page(connection, after, Timestamp(i64::MIN), 1_000).map_err(failed)?;
+        for link in &page.links {
+            verifier.take(link).map_err(|fault| fault.to_string())?;
+        }
+        match page.next {
+            Some(next) => after = next,
+            None => return verifier.end().map_err(|fault| fault.to_string()),
+        }
+    }
 }
