@@ -73,7 +73,7 @@ fn edits_beside_grants_lose_nothing(suite: Suite) {
         grant_and_end(&host, rounds % 2 == 0);
     }
     println!("{}: {} edits beside {rounds} grants and ends", suite.name(), count * KINDS);
-    assert!(rounds >= 3, "grants and edits did not meet: {rounds}");
+    assert!(rounds >= 2, "grants and edits did not meet in both ways: {rounds}");
     assert_eq!(host.run("cat /run/failed").stdout, "");
     quiet(&host);
     nothing_is_lost(&host, count);

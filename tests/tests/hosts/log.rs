@@ -36,7 +36,10 @@ fn a_log_that_hangs_holds_up_nobody_and_losses_are_counted_and_told() {
         .unwrap_or_else(|| panic!("{text}"));
     assert!(lost > 0);
     let told = usize::try_from(FLOOD).unwrap() - lost;
-    assert_eq!(host.journal("STINT_EVENT=check.denied STINT_USER=carol").len(), told);
+    // Among what was lost is the checkpoint of each thousand links, which is in the log alone.
+    let checkpoints = lost / 1_000 + 1;
+    let carols = host.journal("STINT_EVENT=check.denied STINT_USER=carol").len();
+    assert!((told..=told + checkpoints).contains(&carols), "{carols} of {told}");
     assert_eq!(host.journal("STINT_EVENT=check.denied STINT_USER=alice").len(), 1);
     let doctor = host.run("stint doctor").stdout;
     assert!(doctor.contains(&format!("{lost} events did not reach the journal")), "{doctor}");
