@@ -4,7 +4,7 @@
 --   sqlite3 -cmd '.parameter set :count 10000' -cmd '.parameter set :first 1797…' \
 --       -cmd '.parameter set :step 0' state.sqlite <ends.sql
 --
--- Grant n is of the account filler-n, whose uid is 100000 + n. An id is yy and six hexadecimal
+-- Grant n is of the account filler-n, whose uid is 300000 + n. An id is yy and six hexadecimal
 -- digits, with the two that no id may hold (0, 1) replaced. The boot id is no boot's, so that
 -- stintd reckons each end on the boot clock anew when it starts. What an earlier filling left is
 -- taken out; its events stay, as the record is a chain.
@@ -19,7 +19,7 @@ INSERT INTO grants (id, user, uid, role, state, starts_at, expires_at, boot_id, 
                     origin, reason, granted_by)
 SELECT 'yy' || replace(replace(printf('%06x', n), '0', 'x'), '1', 'y'),
        'filler-' || n,
-       100000 + n,
+       300000 + n,
        'bench-ends',
        'active',
        CAST(strftime('%s', 'now') AS INTEGER) * 1000000,

@@ -1,5 +1,5 @@
 -- Fills stint's state with :count running grants, while stintd is stopped. Each is of another
--- account, which need not exist, and of the role bench-filler, which confers nothing on the host
+-- account, fillerN with the uid 100000 + N, which has to be there, and of the role bench-filler, which confers nothing on the host
 -- but one more open door, so that stintd holds them all in its index and enforces nothing. Grants
 -- of other roles stay as they are.
 --

@@ -170,6 +170,12 @@ fn prepare(host: &Host) {
 fn fill(host: &Host, grants: usize) {
     // Its socket stays, and nobody asks meanwhile, which would start it.
     host.ok("systemctl stop stintd.service");
+    host.ok(&format!(
+        "sed -i '/^filler[0-9]/d' /etc/passwd
+         seq {} | awk '{{ print \"filler\" $1 \":x:\" 100000 + $1 \":100::/:/bin/false\" }}' \
+             >>/etc/passwd",
+        grants - 2
+    ));
     let count = format!(".parameter set :count {}", grants - 2);
     state_script(host, "grants.sql", &[count]);
     // What was written goes to the disk now, not beside what is measured.
