@@ -2,6 +2,7 @@
 //! else: order, comments, NIS lines, odd lines and a missing final newline stay to the byte.
 //! Pure: no file is touched here.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 
 use stint_proto::{GroupName, UserName};
@@ -73,11 +74,16 @@ impl GroupText {
             Some(Place::Many) => return Err(BadLine::Twice),
             Some(Place::One(at)) => *at,
         };
-        let line = self.lines.get(at).ok_or(BadLine::Absent)?;
-        if line.split(|byte| *byte == b':').count() != FIELDS {
-            return Err(BadLine::Malformed { line: at.saturating_add(1) });
+        match self.open.entry(at) {
+            Entry::Occupied(open) => Ok(open.into_mut()),
+            Entry::Vacant(place) => {
+                let line = self.lines.get(at).ok_or(BadLine::Absent)?;
+                if line.split(|byte| *byte == b':').count() != FIELDS {
+                    return Err(BadLine::Malformed { line: at.saturating_add(1) });
+                }
+                Ok(place.insert(Members::of(line)))
+            }
         }
-        Ok(self.open.entry(at).or_insert_with(|| Members::of(line)))
     }
 
     /// Whether the group's line names the user.
