@@ -3,16 +3,15 @@
 //! touches another file.
 
 use std::fmt;
-use std::fs::{DirBuilder, File, Metadata};
+use std::fs::{DirBuilder, File};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::fcntl::AtFlags;
 use nix::sys::stat::{FileStat, SFlag, fstatat, lstat};
-use nix::unistd::geteuid;
 use sha2::{Digest, Sha256};
 use stint_proto::GrantId;
 
@@ -21,7 +20,7 @@ use super::sudo_probe::SudoProbe;
 pub use super::sudo_text::SudoEntry;
 use super::sudo_text::{render, without};
 use super::wait::Patience;
-use super::whole_file::says;
+use super::whole_file::{looks_right, says};
 use stint_hostfiles::{Look, Staged, open_dir, open_regular, read_all, remove};
 
 const NAME: &str = "stint";
@@ -194,7 +193,7 @@ impl SudoRules {
             Ok(_) => {}
         }
         let (file, metadata) = open_regular(&folder, NAME).ok()?;
-        if !looks_right(&metadata) {
+        if !looks_right(&metadata, MODE) {
             return Some(RulesFound::Odd { how: "its owner or mode is another" });
         }
         Some(RulesFound::Text(Sha256::digest(read_all(&file).ok()?).into()))
@@ -289,16 +288,12 @@ impl SudoRules {
     }
 }
 
-fn looks_right(metadata: &Metadata) -> bool {
-    metadata.mode() & 0o7777 == MODE && metadata.uid() == geteuid().as_raw()
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::sudo_text::tests::Given;
     use super::*;
     use std::fs;
-    use std::os::unix::fs::PermissionsExt;
+    use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
     use stint_policy::RunAs;
 

@@ -7,6 +7,7 @@ use std::sync::{Arc, PoisonError};
 
 use stint_proto::{EndReason, GrantId};
 
+use super::desired::conferring;
 use super::end::Ending;
 use super::failure::Failure;
 use super::mechanisms::unlisted;
@@ -41,8 +42,7 @@ impl Engine {
         let mark = self.here(now);
         let mut applied = Applied::default();
         for grant in state.index.iter().filter(|grant| grant.holds(now)) {
-            let role = state.policy.roles.get(&grant.role);
-            let role = role.filter(|role| role.on_host(&self.host));
+            let role = conferring(&state.policy, &self.host, grant);
             let until = Kept { deadline: grant.deadline, boot_id: mark.boot_id.clone() };
             let held = Held {
                 user: grant.user.clone(),
@@ -77,8 +77,7 @@ impl Engine {
     /// Notes by which grants each membership is held.
     fn confer(&self, state: &State, now: Moment, applied: &mut Applied) {
         for grant in state.index.iter().filter(|grant| grant.holds(now)) {
-            let role = state.policy.roles.get(&grant.role);
-            let Some(role) = role.filter(|role| role.on_host(&self.host)) else { continue };
+            let Some(role) = conferring(&state.policy, &self.host, grant) else { continue };
             for backend in [Backend::Files, Backend::Userdb] {
                 for group in &role.groups {
                     let (user, group) = (grant.user.clone(), group.clone());

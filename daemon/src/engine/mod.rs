@@ -244,8 +244,7 @@ impl Engine {
     }
 
     fn shown(&self, policy: &Policy, grant: &Grant) -> Shown {
-        let role = policy.roles.get(&grant.role).filter(|role| role.on_host(&self.host));
-        grant.shown(role)
+        grant.shown(desired::conferring(policy, &self.host, grant))
     }
 
     /// An event about a grant.
