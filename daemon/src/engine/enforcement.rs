@@ -10,7 +10,7 @@ use stint_proto::{ErrorCode, Event, GrantId, GroupName, UserName};
 
 use super::desired::fresh;
 use super::failure::{About, Failure};
-use super::mechanisms::Report;
+use super::mechanisms::{BadRules, Report};
 use super::{Engine, Refusal};
 use crate::accounts;
 use crate::clock::Moment;
@@ -133,9 +133,10 @@ impl Engine {
         if let Some(text) = polkit_rules {
             self.record.note(Entry::new(now.wall, Event::PolkitRuleWritten, text));
         }
-        let is_new = !failures.iter().any(|failure| failure.about == About::List);
+        let held_up = failures.iter().any(|failure| failure.about == About::List);
+        self.state().listing.held_up = held_up;
         let owed = self.still_owed().into_iter();
-        failures.extend(owed.filter(|failure| is_new || failure.about != About::List));
+        failures.extend(owed.filter(|failure| !held_up || failure.about != About::List));
         self.raise(&failures, now);
         self.look_soon();
         failures
@@ -215,8 +216,8 @@ impl Engine {
     /// Asks sudo's own checkers whether they can read every role's rules.
     ///
     /// # Errors
-    /// What a checker said, with the role.
-    pub(super) async fn try_sudo_rules(&self, policy: &Policy) -> Result<(), String> {
+    /// [`BadRules`], with the role.
+    pub(super) async fn try_sudo_rules(&self, policy: &Policy) -> Result<(), BadRules> {
         let roles: Vec<Role> =
             policy.roles_here(&self.host).filter(|role| !role.sudo.is_empty()).cloned().collect();
         let mechanisms = Arc::clone(&self.mechanisms);
@@ -227,12 +228,14 @@ impl Engine {
                 return Ok(());
             }
             roles.iter().try_for_each(|role| {
-                mechanisms
-                    .try_rules(&[role])
-                    .map_err(|error| format!("{}: roles.{}.sudo: {error}", role.at, role.name))
+                let named = |said| format!("{}: roles.{}.sudo: {said}", role.at, role.name);
+                mechanisms.try_rules(&[role]).map_err(|error| match error {
+                    BadRules::Wrong(said) => BadRules::Wrong(named(said)),
+                    BadRules::Untried(said) => BadRules::Untried(named(said)),
+                })
             })
         });
-        work.await.unwrap_or_else(|error| Err(error.to_string()))
+        work.await.unwrap_or_else(|error| Err(BadRules::Untried(error.to_string())))
     }
 
     /// Commits changes that must not be lost: what cannot be written now is kept, is an alarm, and

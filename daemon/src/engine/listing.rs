@@ -29,6 +29,9 @@ pub(super) struct Listing {
     pub(super) is_due: bool,
     /// Why it could not be written.
     pub(super) failed: Option<Failure>,
+    /// Something is not given because it could not be listed first: the alarm stands until that
+    /// has been tried again, though the list itself can be written meanwhile.
+    pub(super) held_up: bool,
 }
 
 impl Engine {
@@ -133,14 +136,18 @@ impl Engine {
             }
         };
         let is_listed = failure.is_none();
-        self.state().listing.failed.clone_from(&failure);
+        let held_up = {
+            let mut state = self.state();
+            state.listing.failed.clone_from(&failure);
+            state.listing.held_up
+        };
         if let Some(failure) = failure {
             let text = failure.text.clone();
             self.alarm(failure, &text);
         } else if is_saved && let Err(error) = self.ended.clear() {
             eprintln!("stintd: {error}");
         }
-        if is_listed {
+        if is_listed && !held_up {
             self.state().alarms.over("list");
         }
     }

@@ -13,7 +13,7 @@ use stint_policy::{Backend as Asked, Role};
 use stint_proto::{GrantId, POLKIT_RULE_FILE, SUDO_RULE_FILE, Timestamp, Uid, UserName};
 use tokio::sync::Notify;
 
-pub(super) use self::report::{Desired, Looked, Report, RulesSeen, SudoGrant};
+pub(super) use self::report::{BadRules, Desired, Looked, Report, RulesSeen, SudoGrant};
 use super::failure::{About, Failure};
 use crate::applied::{Applied, Given, List, ListError};
 use crate::domain::manner::Manner;
@@ -277,8 +277,8 @@ impl Mechanisms {
     /// and no rules to be read either.
     ///
     /// # Errors
-    /// What one of them said.
-    pub(super) fn try_rules(&self, roles: &[&Role]) -> Result<(), String> {
+    /// [`BadRules`].
+    pub(super) fn try_rules(&self, roles: &[&Role]) -> Result<(), BadRules> {
         let sample = |role: &&Role| -> Result<SudoGrant, stint_proto::BadName> {
             Ok(SudoGrant {
                 uid: Uid(65_534),
@@ -292,11 +292,14 @@ impl Mechanisms {
             .iter()
             .map(sample)
             .collect::<Result<_, _>>()
-            .map_err(|error| error.to_string())?;
+            .map_err(|error| BadRules::Untried(error.to_string()))?;
         let entries: Vec<SudoEntry<'_>> = samples.iter().map(SudoGrant::entry).collect();
         match self.sudo.check(&entries) {
             Err(SudoRuleError::NoChecker) | Ok(()) => Ok(()),
-            Err(error) => Err(error.to_string()),
+            Err(error @ SudoRuleError::Refused { .. }) => Err(BadRules::Wrong(error.to_string())),
+            Err(error @ (SudoRuleError::File { .. } | SudoRuleError::Check(_))) => {
+                Err(BadRules::Untried(error.to_string()))
+            }
         }
     }
 }

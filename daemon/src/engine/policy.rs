@@ -16,6 +16,7 @@ use super::end::Ending;
 use super::ground::People;
 use super::hold::Holder;
 use super::holders::Changed;
+use super::mechanisms::BadRules;
 use super::{Engine, Refusal};
 use crate::accounts;
 use crate::domain::grant::Grant;
@@ -115,8 +116,14 @@ impl Engine {
                 return Err(self.reject(text, actor));
             }
         };
-        if let Err(problem) = self.try_sudo_rules(&candidate.loaded.policy).await {
-            return Err(self.reject(problem, actor));
+        match (self.try_sudo_rules(&candidate.loaded.policy).await, need) {
+            (Ok(()), _) => {}
+            // No rule is put in force that was not checked, so a disk that cannot be written for
+            // a while is no reason to start without a policy.
+            (Err(BadRules::Untried(problem)), Need::InForce) => eprintln!("stintd: {problem}"),
+            (Err(BadRules::Untried(problem) | BadRules::Wrong(problem)), _) => {
+                return Err(self.reject(problem, actor));
+            }
         }
         let (people, unknown) = self.people().await;
         let holders = self.holders(&candidate.loaded.policy).await;

@@ -206,7 +206,7 @@ impl Engine {
                 high_water: Moment { wall: high_water.max(now.wall), boot: now.boot },
                 carried: carriers.into_iter().collect(),
                 owed: BTreeMap::new(),
-                listing: Listing { is_due: true, failed: None },
+                listing: Listing { is_due: true, ..Listing::default() },
                 backend: "auto".to_owned(),
                 unsaved,
                 unbegun: None,

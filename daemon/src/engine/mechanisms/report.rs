@@ -124,3 +124,12 @@ impl SudoGrant {
         }
     }
 }
+
+/// Why sudo rules are not known to be good.
+#[derive(Debug)]
+pub(in crate::engine) enum BadRules {
+    /// A checker refuses them: what it said.
+    Wrong(String),
+    /// No checker could be asked: what stood in the way.
+    Untried(String),
+}
