@@ -300,6 +300,12 @@ impl Policy {
         self.roles.values().filter(move |role| role.on_host(host))
     }
 
+    /// The role of this name, if it exists on this host.
+    #[must_use]
+    pub fn role_here(&self, name: &RoleName, host: &str) -> Option<&Role> {
+        self.roles.get(name).filter(|role| role.on_host(host))
+    }
+
     /// The roles that would open the service here, by name.
     #[must_use]
     pub fn ways_in<'a>(

@@ -106,9 +106,8 @@ fn denial(
     service: &ServiceName,
     now: Moment,
 ) -> Denial {
-    let opens = |role: &RoleName| {
-        policy.roles.get(role).is_some_and(|role| role.on_host(host) && role.opens(service))
-    };
+    let opens =
+        |role: &RoleName| policy.role_here(role, host).is_some_and(|role| role.opens(service));
     let mut opening =
         index.of_uid(subject.uid).filter(|grant| opens(&grant.role) && !grant.is_due(now));
     match opening.next() {

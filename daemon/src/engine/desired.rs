@@ -2,16 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use stint_policy::{Policy, Role};
-use stint_proto::{GrantId, GroupName, Uid, UserName};
+use stint_policy::Policy;
+use stint_proto::{GroupName, Uid, UserName};
 
 use super::Engine;
+use super::drift::Drift;
 use super::mechanisms::{Desired, SudoGrant};
 use crate::clock::Moment;
 use crate::domain::grant::Grant;
 use crate::domain::manner::manners;
 use crate::enforce::polkit_rule::PolkitEntry;
-use crate::store::{Conferred, Membership, Withdrawn};
+use crate::store::{Conferred, Membership};
 
 impl Engine {
     /// What the host should be like now, and what stint owns of it.
@@ -19,7 +20,7 @@ impl Engine {
         let mut state = self.state();
         let state = &mut *state;
         let holding = state.index.iter().filter(|grant| grant.holds(now));
-        let mut desired = desired(&state.policy, &self.host, holding, &state.drift.withdrawn);
+        let mut desired = desired(&state.policy, &self.host, holding, &state.drift);
         let owned: HashSet<&UserName> = state.owned.iter().map(|own| &own.user).collect();
         state.drift.numbers.retain(|user, _| owned.contains(user));
         let running = state.index.iter().map(|grant| (grant.user.clone(), grant.uid));
@@ -31,33 +32,24 @@ impl Engine {
     }
 }
 
-/// The role of a grant, where it is one of this host's.
-pub(super) fn conferring<'a>(policy: &'a Policy, host: &str, grant: &Grant) -> Option<&'a Role> {
-    policy.roles.get(&grant.role).filter(|role| role.on_host(host))
-}
-
 /// What the host should be like for these grants.
 fn desired<'a>(
     policy: &Policy,
     host: &str,
     holding: impl Iterator<Item = &'a Grant>,
-    withdrawn: &BTreeSet<Withdrawn>,
+    drift: &Drift,
 ) -> Desired {
-    let withdrawn: HashSet<(&GrantId, &Conferred)> =
-        withdrawn.iter().map(|own| (&own.grant, &own.what)).collect();
     let mut desired = Desired::default();
     for grant in holding {
-        let Some(role) = conferring(policy, host, grant) else { continue };
+        let Some(role) = policy.role_here(&grant.role, host) else { continue };
         for group in &role.groups {
-            if withdrawn.is_empty()
-                || !withdrawn.contains(&(&grant.id, &Conferred::Group(group.clone())))
-            {
+            if !drift.has_taken(grant, &Conferred::Group(group.clone())) {
                 let pair = (grant.user.clone(), group.clone());
                 desired.conferred_by.entry(pair.clone()).or_default().insert(grant.id.clone());
                 desired.memberships.insert(pair);
             }
         }
-        if !role.sudo.is_empty() && !withdrawn.contains(&(&grant.id, &Conferred::SudoRules)) {
+        if !role.sudo.is_empty() && !drift.has_taken(grant, &Conferred::SudoRules) {
             desired.sudo.push(SudoGrant {
                 uid: grant.uid,
                 user: grant.user.clone(),

@@ -12,7 +12,9 @@ use tokio::io::unix::AsyncFd;
 
 use super::Engine;
 use super::mechanisms::Looked;
+use super::withdrawn::withdrawn;
 use crate::accounts;
+use crate::domain::grant::Grant;
 use crate::enforce::sudo_rule::RulesFound;
 use crate::enforce::watch::{Watch, of_host};
 use crate::record::Entry;
@@ -68,6 +70,11 @@ impl Drift {
             local: local.map(|own| ((own.user.clone(), own.uid), own.others.clone())).collect(),
             ..Self::default()
         }
+    }
+
+    /// Whether somebody has taken away by hand what this grant conferred.
+    pub(super) fn has_taken(&self, grant: &Grant, what: &Conferred) -> bool {
+        !self.withdrawn.is_empty() && self.withdrawn.contains(&withdrawn(grant, what))
     }
 
     /// What somebody changed by hand, and what it means.

@@ -114,8 +114,7 @@ fn eligible(policy: &Policy, person: Option<&Person>, role: &RoleName) -> bool {
 }
 
 fn under(policy: &Policy, host: &str, person: Option<&Person>, request: &Request) -> Under {
-    let role = policy.roles.get(&request.role).filter(|role| role.on_host(host));
-    let Some(role) = role else {
+    let Some(role) = policy.role_here(&request.role, host) else {
         return Under::Nothing("its role is no longer in the policy".to_owned());
     };
     if !eligible(policy, person, &request.role) {

@@ -61,9 +61,7 @@ impl Engine {
             .iter()
             .filter_map(|grant| grant.policy_key.as_deref().map(|key| (key, grant)))
             .collect();
-        let here = |entry: &HeldGrant| {
-            policy.roles.get(&entry.role).is_some_and(|role| role.on_host(&self.host))
-        };
+        let here = |entry: &HeldGrant| policy.role_here(&entry.role, &self.host).is_some();
         policy
             .grants
             .iter()

@@ -7,7 +7,6 @@ use std::sync::{Arc, PoisonError};
 
 use stint_proto::{EndReason, GrantId};
 
-use super::desired::conferring;
 use super::end::Ending;
 use super::failure::Failure;
 use super::mechanisms::unlisted;
@@ -45,7 +44,7 @@ impl Engine {
         let mark = self.here(now);
         let mut applied = Applied::default();
         for grant in state.index.iter().filter(|grant| grant.holds(now)) {
-            let role = conferring(&state.policy, &self.host, grant);
+            let role = state.policy.role_here(&grant.role, &self.host);
             let until = Kept { deadline: grant.deadline, boot_id: mark.boot_id.clone() };
             let held = Held {
                 user: grant.user.clone(),
@@ -77,12 +76,16 @@ impl Engine {
         applied
     }
 
-    /// Notes by which grants each membership is held.
+    /// Notes by which grants each membership is held. A grant from which somebody has taken it by
+    /// hand is none of them.
     fn confer(&self, state: &State, now: Moment, applied: &mut Applied) {
         for grant in state.index.iter().filter(|grant| grant.holds(now)) {
-            let Some(role) = conferring(&state.policy, &self.host, grant) else { continue };
-            for backend in [Backend::Files, Backend::Userdb] {
-                for group in &role.groups {
+            let Some(role) = state.policy.role_here(&grant.role, &self.host) else { continue };
+            for group in &role.groups {
+                if state.drift.has_taken(grant, &Conferred::Group(group.clone())) {
+                    continue;
+                }
+                for backend in [Backend::Files, Backend::Userdb] {
                     let (user, group) = (grant.user.clone(), group.clone());
                     let member = Membership { user, group, backend };
                     if let Some(given) = applied.members.get_mut(&member) {

@@ -244,7 +244,7 @@ impl Engine {
     }
 
     fn shown(&self, policy: &Policy, grant: &Grant) -> Shown {
-        grant.shown(desired::conferring(policy, &self.host, grant))
+        grant.shown(policy.role_here(&grant.role, &self.host))
     }
 
     /// An event about a grant.

@@ -207,9 +207,7 @@ impl Engine {
     /// Ends grants whose role or entry is gone. The caller holds `changes`.
     async fn end_what_rested_on_nothing(&self, policy: &Policy) -> Vec<Grant> {
         let keys: BTreeSet<String> = policy.grants.iter().map(HeldGrant::key).collect();
-        let here = |grant: &Grant| {
-            policy.roles.get(&grant.role).is_some_and(|role| role.on_host(&self.host))
-        };
+        let here = |grant: &Grant| policy.role_here(&grant.role, &self.host).is_some();
         let (roleless, keyless): (Vec<GrantId>, Vec<GrantId>) = {
             let state = self.state();
             let roleless = state.index.iter().filter(|grant| !here(grant));

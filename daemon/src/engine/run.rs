@@ -52,7 +52,7 @@ impl Engine {
         if !self.is_own_name(&subject).await {
             return Err(other_name(&grant.id, &grant.user));
         }
-        let role = self.policy().roles.get(&grant.role).filter(|r| r.on_host(&self.host)).cloned();
+        let role = self.policy().role_here(&grant.role, &self.host).cloned();
         let role = role.ok_or_else(|| {
             let text = format!("the policy has no role {} on {}", grant.role, self.host);
             Refusal::new(ErrorCode::Refused, text)

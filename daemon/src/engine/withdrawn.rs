@@ -7,7 +7,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use stint_proto::{Event, Grant as Shown, GrantId, GroupName, UserName};
 
 use super::Engine;
-use super::desired::conferring;
 use super::drift::PAUSE;
 use super::mechanisms::RulesSeen;
 use crate::domain::grant::Grant;
@@ -40,7 +39,9 @@ impl Engine {
                 let held =
                     state.index.iter().filter(|grant| grant.holds(now) && grant.user == user);
                 let gives = |grant: &&Grant| {
-                    conferring(&state.policy, &self.host, grant)
+                    state
+                        .policy
+                        .role_here(&grant.role, &self.host)
                         .is_some_and(|role| role.groups.contains(&group))
                 };
                 held.filter(gives).cloned().collect()
@@ -191,7 +192,7 @@ impl Engine {
     }
 }
 
-fn withdrawn(grant: &Grant, what: &Conferred) -> Withdrawn {
+pub(super) fn withdrawn(grant: &Grant, what: &Conferred) -> Withdrawn {
     Withdrawn { grant: grant.id.clone(), user: grant.user.clone(), what: what.clone() }
 }
 

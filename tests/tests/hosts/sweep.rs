@@ -144,6 +144,26 @@ fn on_trixie_what_is_over_is_taken_back_although_stintd_is_masked() {
 }
 
 #[test]
+fn what_was_taken_away_by_hand_and_given_anew_goes_with_who_gave_it_last() {
+    let screen = format!("{FILES}{POLICY}[roles.screen]\ngroups = [\"video\"]\ngrace = \"1s\"\n");
+    let host = gate(hurried(builder(Suite::Bookworm, &screen)).boot());
+    let lasting = grant(&host, "bob screen --for 1h");
+    host.ok("gpasswd -d bob video");
+    eventually("the removal to be noticed", SOON, || {
+        (listed(&host, id(&lasting))["without"][0] == "video").then_some(())
+    });
+    grant(&host, "bob admin --for 10s");
+    assert!(is_in(&host, "bob", "video"), "another grant gives it anew");
+    take_away(&host);
+    gone(&host, "bob");
+    give_back(&host);
+    assert_eq!(listed(&host, id(&lasting))["state"], "active");
+    assert_eq!(alarms(&host), [] as [&str; 0]);
+    assert!(!is_in(&host, "bob", "video"), "what somebody took away by hand stays away");
+    assert_sound(&host);
+}
+
+#[test]
 fn what_is_over_is_taken_back_although_the_database_is_broken() {
     let policy = format!("{FILES}{POLICY}");
     let host = gate(hurried(builder(Suite::Trixie, &policy)).boot());
