@@ -5,10 +5,13 @@ use std::collections::BTreeSet;
 use std::ffi::CString;
 use std::fmt;
 use std::fs;
+use std::path::Path;
 
 use nix::errno::Errno;
 use nix::unistd::{self, Gid, Group, User, getgrouplist};
 use stint_proto::{GroupName, Uid, UserName};
+
+use crate::passwd::Passwd;
 
 /// Accounts below this are the system's, unless /etc/login.defs says otherwise.
 const FIRST_REGULAR_UID: u32 = 1000;
@@ -249,6 +252,23 @@ pub fn standing_groups(
         standing.extend(group.and_then(|group| group.name.parse::<GroupName>().ok()));
     }
     Ok(standing)
+}
+
+/// Who is in the group: as its entry lists them, and, of the accounts in /etc/passwd, those whose own
+/// group it is; `None` if there is no such group. Names that stint does not take are left out.
+///
+/// # Errors
+/// When the database fails.
+pub fn members(group: &GroupName) -> Result<Option<BTreeSet<UserName>>, AccountError> {
+    let entry = found(Group::from_name(group.as_str()));
+    let Some(entry) = entry.map_err(database(format_args!("group {group}")))? else {
+        return Ok(None);
+    };
+    let mut names = entry.mem;
+    if let Some(passwd) = Passwd::read(Path::new("/etc")) {
+        names.extend(passwd.of_primary_group(entry.gid.as_raw()));
+    }
+    Ok(Some(names.iter().filter_map(|name| name.parse().ok()).collect()))
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ use stint_proto::{Uid, UserName};
 pub struct Passwd {
     uids: BTreeMap<String, u32>,
     names: BTreeMap<u32, Vec<String>>,
+    groups: BTreeMap<u32, Vec<String>>,
 }
 
 /// What became of an account.
@@ -59,10 +60,19 @@ impl Passwd {
             if !passwd.uids.contains_key(name) {
                 passwd.uids.insert(name.to_owned(), uid);
                 passwd.names.entry(uid).or_default().push(name.to_owned());
+                if let Some(gid) = fields.next().and_then(|gid| gid.parse().ok()) {
+                    passwd.groups.entry(gid).or_default().push(name.to_owned());
+                }
             }
         }
         // A host without root is a file that is being written.
         passwd.names.contains_key(&0).then_some(passwd)
+    }
+
+    /// The accounts whose own group has this number.
+    #[must_use]
+    pub fn of_primary_group(&self, gid: u32) -> Vec<String> {
+        self.groups.get(&gid).cloned().unwrap_or_default()
     }
 
     /// What became of this account. `known` are the other names that its number had when it was
@@ -125,6 +135,14 @@ mod tests {
             assert_eq!(Passwd::parse(text.as_bytes()), None, "{text:?}");
         }
         assert_eq!(Passwd::read(Path::new("/nonexistent")), None);
+    }
+
+    #[test]
+    fn an_account_is_of_the_group_that_its_line_names() {
+        let lines = "alice:x:1000:7::/:\nbob:x:1001:7::/:\ncarol:x:1002:8::/:\nbent:x:1003\n";
+        let passwd = Passwd::parse(format!("{ROOT}{lines}").as_bytes()).unwrap();
+        assert_eq!(passwd.of_primary_group(7), ["alice", "bob"]);
+        assert!(passwd.of_primary_group(9).is_empty());
     }
 
     #[test]

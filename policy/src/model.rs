@@ -133,6 +133,8 @@ pub struct Role {
     pub at: Position,
     /// Where each of its keys stands.
     pub(crate) places: BTreeMap<&'static str, Position>,
+    /// Where each entry of `eligible` stands.
+    pub(crate) eligible_places: BTreeMap<Principal, Position>,
 }
 
 impl Role {
@@ -152,6 +154,12 @@ impl Role {
     #[must_use]
     pub fn place(&self, key: &str) -> &Position {
         self.places.get(key).unwrap_or(&self.at)
+    }
+
+    /// Where an entry of `eligible` stands.
+    #[must_use]
+    pub fn eligible_place(&self, entry: &Principal) -> &Position {
+        self.eligible_places.get(entry).unwrap_or_else(|| self.place("eligible"))
     }
 
     /// Whether one of its keys is written.

@@ -17,6 +17,7 @@ mod names;
 mod record;
 mod request;
 mod residue;
+mod review;
 pub mod text;
 mod time;
 mod words;
@@ -37,4 +38,8 @@ pub use request::{
     RequestOrder, RequestState, ReviewOrder,
 };
 pub use residue::{Finding, Residue, ResidueChange, ResidueKind};
+pub use review::{
+    AttestOrder, Attestation, EligibleEntry, EligibleUser, GrantsPage, PastApproval, ReviewWord,
+    ReviewedGrant,
+};
 pub use time::Timestamp;

@@ -27,7 +27,7 @@ pub enum For {
 }
 
 /// The table.
-pub const TABLE: [(&str, For); 25] = [
+pub const TABLE: [(&str, For); 28] = [
     ("Check", For::Module),
     ("RequestAtDoor", For::Module),
     ("OpenSession", For::Module),
@@ -39,6 +39,9 @@ pub const TABLE: [(&str, For); 25] = [
     ("Health", For::Root),
     ("History", For::Readers),
     ("Record", For::Readers),
+    ("GrantsSince", For::Readers),
+    ("Eligible", For::Readers),
+    ("Attest", For::Readers),
     ("List", For::Everyone),
     ("Status", For::Everyone),
     ("Roles", For::Everyone),

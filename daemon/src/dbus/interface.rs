@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use stint_proto::{
-    ApproveOrder, CheckAnswer, DenyOrder, DoorRequest, DropOrder, ErrorCode, Explain, Explanation,
-    ExtendOrder, Grant, GrantId, GrantOrder, Health, ListFilter, PamItems, PastRequest, RecordPage,
-    ReloadReport, Request, RequestId, RequestOrder, ReviewOrder, RevokeOrder, RoleSummary, Status,
-    Timestamp, Uid,
+    ApproveOrder, AttestOrder, Attestation, CheckAnswer, DenyOrder, DoorRequest, DropOrder,
+    EligibleEntry, ErrorCode, Explain, Explanation, ExtendOrder, Grant, GrantId, GrantOrder,
+    GrantsPage, Health, ListFilter, PamItems, PastRequest, RecordPage, ReloadReport, Request,
+    RequestId, RequestOrder, ReviewOrder, RevokeOrder, RoleSummary, Status, Timestamp, Uid,
 };
 use zbus::message::Header;
 use zbus::{Connection, interface};
@@ -413,5 +413,43 @@ impl Interface {
     ) -> Result<RecordPage, BusError> {
         let _admitted = self.admit("Record", connection, &header).await?;
         Ok(self.engine.links(after, since).await?)
+    }
+
+    /// Grants that had not ended at that time, by their beginning, after the one that began then
+    /// and has this id; some of them, if they are many. For root and readers of the record.
+    async fn grants_since(
+        &self,
+        #[zbus(connection)] connection: &Connection,
+        #[zbus(header)] header: Header<'_>,
+        since: Timestamp,
+        after: (Timestamp, String),
+    ) -> Result<GrantsPage, BusError> {
+        let _admitted = self.admit("GrantsSince", connection, &header).await?;
+        Ok(self.engine.grants_since(since, after).await?)
+    }
+
+    /// Who is eligible for the roles of this host, and by which line of the policy. For root and
+    /// readers of the record.
+    async fn eligible(
+        &self,
+        #[zbus(connection)] connection: &Connection,
+        #[zbus(header)] header: Header<'_>,
+    ) -> Result<Vec<EligibleEntry>, BusError> {
+        let by = self.admit("Eligible", connection, &header).await?;
+        let _turn = by.turn().await;
+        Ok(Box::pin(self.engine.eligible()).await?)
+    }
+
+    /// A reviewer's word on a grant, or on who is eligible for a role: recorded, and nothing else.
+    /// For root and readers of the record; never on what is their own.
+    async fn attest(
+        &self,
+        #[zbus(connection)] connection: &Connection,
+        #[zbus(header)] header: Header<'_>,
+        order: AttestOrder,
+    ) -> Result<Attestation, BusError> {
+        let by = self.admit("Attest", connection, &header).await?;
+        let _turn = by.turn().await;
+        Ok(Box::pin(self.engine.attest(order, &by.caller)).await?)
     }
 }

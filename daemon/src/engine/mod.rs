@@ -33,6 +33,7 @@ mod person;
 mod policy;
 mod requests;
 mod residue;
+mod review;
 mod run;
 mod sessions;
 mod settling;

@@ -257,7 +257,7 @@ impl Engine {
         name.map_or_else(|| format!("uid {uid}"), |name| name.to_string())
     }
 
-    async fn uid_of(&self, user: UserName) -> Result<(UserName, Uid), Refusal> {
+    pub(super) async fn uid_of(&self, user: UserName) -> Result<(UserName, Uid), Refusal> {
         let asked = user.clone();
         let refuse = |code, text| Err(Refusal::new(code, text));
         match self.public_lookups.ask(LIMIT, move || accounts::by_name(&asked)).await {

@@ -2,7 +2,8 @@
 
 use stint_policy::text::is_harmless;
 use stint_proto::{
-    Decision, Event, GrantId, GroupName, RequestId, RoleName, TEXT_LIMIT, Timestamp, Uid, UserName,
+    Decision, Event, GrantId, GroupName, RequestId, ReviewWord, RoleName, TEXT_LIMIT, Timestamp,
+    Uid, UserName,
 };
 
 /// One event. Fields that do not apply stay `None` and are left out of the record.
@@ -34,6 +35,8 @@ pub struct Entry {
     pub reason: Option<String>,
     /// The ticket it refers to, as typed.
     pub ticket: Option<String>,
+    /// What a reviewer said of it.
+    pub attested: Option<ReviewWord>,
     /// Of which link of the record's chain it tells.
     pub checkpoint: Option<stint_record::Checkpoint>,
     /// One line for people.
@@ -74,6 +77,7 @@ impl Entry {
             service: None,
             reason: None,
             ticket: None,
+            attested: None,
             checkpoint: None,
             message,
         }
@@ -134,6 +138,7 @@ impl Entry {
         put("STINT_SERVICE", self.service.clone());
         put("STINT_REASON", self.reason.clone());
         put("STINT_TICKET", self.ticket.clone());
+        put("STINT_ATTESTED", self.attested.map(|word| word.as_str().to_owned()));
         put("STINT_LINK", self.checkpoint.map(|link| link.seq.to_string()));
         put("STINT_HASH", self.checkpoint.map(|link| stint_record::hex(&link.hash)));
         fields

@@ -11,12 +11,13 @@ mod eviction_rows;
 mod outbox;
 mod request_rows;
 mod residue_rows;
+mod review_rows;
 mod rows;
 mod schema;
 mod values;
 mod writer;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc;
@@ -27,12 +28,13 @@ pub use outbox::{HookWrite, Outbox, OutboxEvent, OutboxRow};
 pub use rows::StoredGrant;
 use rusqlite::{Connection, OpenFlags};
 use stint_proto::{
-    GrantId, GroupName, RecordPage, RequestId, Residue, RoleName, Timestamp, Uid, UserName,
+    Attestation, GrantId, GroupName, RecordPage, RequestId, Residue, RoleName, Timestamp, Uid,
+    UserName,
 };
 use tokio::sync::oneshot;
 pub use values::{
-    Backend, Compared, Conferred, Eviction, EvictionOf, FirstLook, FirstPicture, Left, Loaded,
-    LocalAccount, Membership, Session, ToCompare, Withdrawn, Write,
+    Backend, Compared, Conferred, Eviction, EvictionOf, FirstLook, FirstPicture, GrantsRead, Left,
+    Loaded, LocalAccount, Membership, Session, ToCompare, Withdrawn, Write,
 };
 
 use crate::domain::grant::Grant;
@@ -284,6 +286,38 @@ impl Store {
     /// [`StoreError`] when the state cannot be read.
     pub async fn links(&self, after: i64, since: Timestamp) -> Result<RecordPage, StoreError> {
         self.query(move |connection| chain_rows::page(connection, after, since)).await
+    }
+
+    /// The next grants after one, by their beginning, that had not ended then; some of them.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the state cannot be read.
+    pub async fn grants_since(
+        &self,
+        since: Timestamp,
+        (after, id): (Timestamp, String),
+    ) -> Result<GrantsRead, StoreError> {
+        self.query(move |connection| review_rows::grants_since(connection, since, (after, &id)))
+            .await
+    }
+
+    /// The grants, running or ended, whose id begins like this: at most two.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the state cannot be read.
+    pub async fn grants_like(&self, id: &GrantId) -> Result<Vec<Grant>, StoreError> {
+        let id = id.clone();
+        self.query(move |connection| review_rows::grants_like(connection, &id)).await
+    }
+
+    /// The last words of reviewers on who is eligible, by who and role.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the state cannot be read.
+    pub async fn attested_eligibility(
+        &self,
+    ) -> Result<BTreeMap<(String, RoleName), Attestation>, StoreError> {
+        self.query(review_rows::of_eligibility).await
     }
 
     /// Which boot this is.

@@ -216,6 +216,20 @@ pub(super) fn residues(
     Ok(found)
 }
 
+/// What one grant left.
+pub(super) fn of_grant(
+    connection: &Connection,
+    grant: &GrantId,
+) -> rusqlite::Result<Option<Residue>> {
+    connection
+        .prepare_cached(
+            "SELECT grant_id, since, late, until, files, micros, report
+             FROM residues JOIN reports USING (digest) WHERE grant_id = ?1",
+        )?
+        .query_row([grant.as_str()], |row| residue(row, &from_json::<Report>(row, 6)?))
+        .optional()
+}
+
 fn residue(row: &Row<'_>, report: &Report) -> rusqlite::Result<Residue> {
     Ok(Residue {
         since: Timestamp::from_micros(row.get(1)?),

@@ -6,6 +6,7 @@ use rusqlite::{Connection, Row, ToSql, params, params_from_iter};
 use stint_policy::SourceFile;
 use stint_proto::{EndReason, Origin, RequestId, RoleName, Timestamp, Uid, UserName};
 
+use super::review_rows;
 use super::{Membership, Session, Write, drift_rows, eviction_rows, request_rows, residue_rows};
 use crate::domain::control_group::Group;
 use crate::domain::deadline::Deadline;
@@ -89,6 +90,7 @@ pub(super) fn write(connection: &Connection, boot_id: &str, write: &Write) -> ru
         Write::Ruled { come, gone } => drift_rows::put_ruled(connection, come, gone),
         Write::Local(account) => drift_rows::put_local(connection, account),
         Write::LocalForgotten(user, uid) => drift_rows::forget_local(connection, user, *uid),
+        Write::Attested(word) => review_rows::attested(connection, word),
         Write::Outbox(event) => super::outbox::put(connection, event),
         Write::Hooks(change) => super::outbox::write(connection, change),
     }
@@ -183,6 +185,21 @@ pub(super) fn grants(
         format!("SELECT {GRANT_COLUMNS} FROM grants WHERE {where_sql} ORDER BY starts_at, id");
     let mut statement = connection.prepare(&sql)?;
     let rows = statement.query_map(params_from_iter(values), read_grant)?;
+    rows.collect()
+}
+
+/// The next grants after one, in the order in which they began.
+pub(super) fn page_by_start(
+    connection: &Connection,
+    (after, id): (Timestamp, &str),
+    limit: usize,
+) -> rusqlite::Result<Vec<StoredGrant>> {
+    let sql = format!(
+        "SELECT {GRANT_COLUMNS} FROM grants WHERE (starts_at, id) > (?1, ?2)
+         ORDER BY starts_at, id LIMIT {limit}"
+    );
+    let mut statement = connection.prepare_cached(&sql)?;
+    let rows = statement.query_map(params![after.micros(), id], read_grant)?;
     rows.collect()
 }
 

@@ -107,6 +107,8 @@ const MIGRATIONS: &[&str] = &[
     super::drift_rows::MIGRATION,
     // 7: the record becomes a chain.
     super::chain_rows::MIGRATION,
+    // 8: reviewers' words, and grants by their beginning.
+    super::review_rows::MIGRATION,
 ];
 
 /// The version that this program writes.

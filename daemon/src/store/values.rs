@@ -1,17 +1,19 @@
 //! What the state holds, as values: what is written, and what is found at the start.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::sync::Arc;
 
 use stint_policy::SourceFile;
-use stint_proto::{GrantId, GroupName, Length, RoleName, Timestamp, Uid, UserName, words};
+use stint_proto::{
+    Attestation, GrantId, GroupName, Length, Residue, RoleName, Timestamp, Uid, UserName, words,
+};
 
 use super::{HookWrite, OutboxEvent, StoredGrant};
 use crate::domain::control_group::Group;
 use crate::domain::grant::Grant;
 use crate::domain::human::Process;
-use crate::domain::request::Request;
+use crate::domain::request::{Approval, Request};
 use crate::record::Entry;
 use crate::residue::{Picture, Report};
 
@@ -195,7 +197,22 @@ pub struct Left {
 }
 
 /// Grants that are over, and the pictures they are compared with, by their digests.
-pub type ToCompare = (Vec<Compared>, std::collections::HashMap<String, Picture>);
+pub type ToCompare = (Vec<Compared>, HashMap<String, Picture>);
+
+/// Some grants as a review reads them.
+#[derive(Debug, Default)]
+pub struct GrantsRead {
+    /// The grants.
+    pub grants: Vec<Grant>,
+    /// Who approved them.
+    pub approvals: HashMap<GrantId, Vec<Approval>>,
+    /// What they left; the first things of it by name.
+    pub residues: HashMap<GrantId, Residue>,
+    /// The last reviewer's word on each.
+    pub attested: HashMap<GrantId, Attestation>,
+    /// The last grant that was looked at; none where nothing is left.
+    pub next: Option<(Timestamp, GrantId)>,
+}
 
 /// One change to the state.
 #[derive(Clone, Debug)]
@@ -253,6 +270,8 @@ pub enum Write {
     Local(LocalAccount),
     /// It holds nothing any more.
     LocalForgotten(UserName, Uid),
+    /// What a reviewer said.
+    Attested(Attestation),
     /// Hooks are to be told of this.
     Outbox(OutboxEvent),
     /// How far hooks have been told.

@@ -7,7 +7,9 @@ use stint_proto::{GroupName, Length, RoleName, SUDO_SERVICES, ServiceName, TEXT_
 use super::table::{Node, Table};
 use super::{Load, position, sudo};
 use crate::language::keys_of;
-use crate::{HostPattern, OnExpiry, PolkitAction, ReasonRule, Role, SudoRule, TicketRule};
+use crate::{
+    HostPattern, OnExpiry, PolkitAction, Principal, ReasonRule, Role, SudoRule, TicketRule,
+};
 
 const HOUR: u64 = 3_600;
 
@@ -41,6 +43,7 @@ pub(super) fn read(load: &mut Load<'_>, table: &Table<'_>, name: RoleName, at: &
         break_glass: table.flag(&mut load.report, "break_glass", false),
         at: position(at),
         places: places(table),
+        eligible_places: BTreeMap::new(),
     };
     let here = role.on_host(load.host);
     role.sudo = sudo::read(load, table, here);
@@ -48,6 +51,11 @@ pub(super) fn read(load: &mut Load<'_>, table: &Table<'_>, name: RoleName, at: &
     role.services = services(load, table, &role.sudo);
     role.polkit = polkit(load, table, here);
     let eligible = table.texts(&mut load.report, "eligible").unwrap_or_default();
+    for node in &eligible {
+        if let Some(Ok(entry)) = node.text().map(str::parse::<Principal>) {
+            role.eligible_places.entry(entry).or_insert_with(|| position(node));
+        }
+    }
     role.eligible = load.principals(eligible, here);
     let approvers = table.texts(&mut load.report, "approvers").unwrap_or_default();
     role.approvers = load.principals(approvers, here);

@@ -18,13 +18,15 @@ enum For {
     Root,
     /// Root and readers of the record, of whom this policy names none.
     Readers,
+    /// The same; root's call comes to a refusal of another kind.
+    AReader,
     Everyone,
     /// Everybody, in matters of their own: these calls come to a refusal of another kind.
     Person,
 }
 
 /// Every method with a well-formed call of it.
-const TABLE: [(&str, For, &str, &str); 25] = [
+const TABLE: [(&str, For, &str, &str); 28] = [
     ("Check", For::Module, "(sssss)", "sudo alice alice '' ''"),
     ("RequestAtDoor", For::Module, "((sssss)sss)", "sudo root alice '' '' admin x ''"),
     ("OpenSession", For::Module, "(sssss)", "sudo root alice '' ''"),
@@ -40,6 +42,9 @@ const TABLE: [(&str, For, &str, &str); 25] = [
     ("Explain", For::Everyone, "a{sv}", "0"),
     ("History", For::Readers, "x", "0"),
     ("Record", For::Readers, "xx", "0 0"),
+    ("GrantsSince", For::Readers, "x(xs)", "0 0 ''"),
+    ("Eligible", For::Readers, "", ""),
+    ("Attest", For::AReader, "a{sv}", "3 word s keep grant s zzzz note s x"),
     ("Pending", For::Everyone, "", ""),
     ("Follow", For::Everyone, "tt", "9999 0"),
     ("Request", For::Person, "a{sv}", "2 role s admin reason s x"),
@@ -125,7 +130,7 @@ fn every_method_is_refused_to_whom_the_table_does_not_name() {
     for (member, whom, signature, arguments) in TABLE {
         let output = host.as_user("alice", &line(member, signature, arguments));
         match whom {
-            For::Module | For::Root | For::Readers => is_denied(&output, member),
+            For::Module | For::Root | For::Readers | For::AReader => is_denied(&output, member),
             For::Everyone => assert!(output.ok(), "{member}: {output}"),
             For::Person => is_heard(&output, member),
         }
@@ -135,7 +140,7 @@ fn every_method_is_refused_to_whom_the_table_does_not_name() {
         let output = host.run(&line(member, signature, arguments));
         match whom {
             For::Module => is_denied(&output, member),
-            For::Person => is_heard(&output, member),
+            For::Person | For::AReader => is_heard(&output, member),
             For::Root | For::Readers | For::Everyone => assert!(output.ok(), "{member}: {output}"),
         }
     }
