@@ -46,7 +46,7 @@ rpm: ## build the RPM package
 	packaging/rpm/build.sh
 
 deps: ## install what building and testing need, from Debian's packages (as root)
-	tests/prepare.sh build hosts lint
+	tests/prepare.sh build hosts browser lint
 
 test: deps test-quick deb lint test-hosts ## everything that CI runs (as root)
 	@echo "make test: all passed"
@@ -68,7 +68,7 @@ lint: ## check the package that was built last with lintian
 	lintian --fail-on error,warning "$(DEB)"
 
 test-hosts: ## the tests on booted Debian 12 and 13, with the package that was built last (as root)
-	tests/prepare.sh build hosts
+	tests/prepare.sh build hosts browser
 	test -f "$(DEB)" || { echo "no package yet: make deb"; exit 1; }
 	tests/hosts.sh "$(DEB)"
 

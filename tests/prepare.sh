@@ -2,7 +2,7 @@
 # Sees to it that what a target of the Makefile needs is there: on Debian, as root, it installs
 # what is missing from Debian's packages; else it says what is missing. It says nothing, and
 # touches nothing, when all is there.
-# Usage: tests/prepare.sh [build] [hosts] [lint] [bench] [rpm]
+# Usage: tests/prepare.sh [build] [hosts] [browser] [lint] [bench] [rpm]
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -18,10 +18,11 @@ packages_of() {
     case "$1" in
         build) echo "ca-certificates dpkg-dev gcc git libc6-dev libpam0g-dev make sudo" ;;
         hosts) echo "debian-archive-keyring mmdebstrap systemd-container util-linux" ;;
+        browser) echo "chromium fonts-dejavu-core" ;;
         lint) echo "lintian" ;;
         bench) echo "gcc libc6-dev libpam0g-dev libsystemd-dev sqlite3" ;;
         rpm) echo "rpm" ;;
-        *) fail "$1 is none of: build, hosts, lint, bench, rpm" ;;
+        *) fail "$1 is none of: build, hosts, browser, lint, bench, rpm" ;;
     esac
 }
 

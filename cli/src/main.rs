@@ -17,6 +17,7 @@ mod out;
 mod pam;
 mod prompt;
 mod record;
+mod review;
 mod signals;
 mod verbs;
 mod waiting;

@@ -20,6 +20,7 @@
     reason = "a harness reports by panicking: its caller is always a test"
 )]
 
+mod browser;
 mod cgroup;
 pub mod clock;
 mod files;
@@ -34,6 +35,7 @@ mod shell;
 mod slots;
 mod trace;
 
+pub use browser::Browser;
 pub use clock::{Deadline, eventually};
 pub use files::deb_under_test;
 pub use freeze::freezing;

@@ -96,6 +96,10 @@ mod record;
 mod requests;
 #[path = "hosts/residue.rs"]
 mod residue;
+#[path = "hosts/review.rs"]
+mod review;
+#[path = "hosts/review_page.rs"]
+mod review_page;
 #[path = "hosts/run.rs"]
 mod run;
 #[path = "hosts/run0.rs"]

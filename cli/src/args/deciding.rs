@@ -1,7 +1,7 @@
 //! What can be typed by whoever decides on requests of others.
 
 use clap::Args;
-use stint_proto::{GrantId, RequestId};
+use stint_proto::RequestId;
 
 use super::Json;
 
@@ -29,19 +29,6 @@ pub struct DenyArgs {
     /// Why; the requester is told
     #[arg(long, value_name = "TEXT")]
     pub reason: String,
-    /// How it is printed
-    #[command(flatten)]
-    pub json: Json,
-}
-
-/// `stint review`.
-#[derive(Debug, Args)]
-pub struct ReviewArgs {
-    /// The grant of this id, or the only one whose id begins like this
-    pub id: GrantId,
-    /// What was found; kept in the record
-    #[arg(long, value_name = "TEXT")]
-    pub note: String,
     /// How it is printed
     #[command(flatten)]
     pub json: Json,

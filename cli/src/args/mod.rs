@@ -3,13 +3,15 @@
 mod asking;
 mod auditing;
 mod deciding;
+mod reviewing;
 
 use clap::{Args, Parser, Subcommand};
 use stint_proto::{GrantId, GroupName, Length, RoleName, ServiceName, UserName};
 
 pub use asking::{Asking, CancelArgs, DropArgs, ExtendArgs, RequestArgs, RunArgs, WaitArgs};
 pub use auditing::{AuditArgs, AuditVerb, LogArgs, VerifyArgs};
-pub use deciding::{ApproveArgs, DenyArgs, ReviewArgs};
+pub use deciding::{ApproveArgs, DenyArgs};
+pub use reviewing::ReviewArgs;
 
 /// Privilege for a while: who holds what, until when, and why
 #[derive(Debug, Parser)]
@@ -82,11 +84,19 @@ pub enum Verb {
     /// Say no to a request, which is shown first
     #[command(after_help = "Example:\n  stint deny 7kq2 --reason \"wait for the change window\"")]
     Deny(DenyArgs),
-    /// Mark the use of a break-glass role as reviewed; it is shown first
+    /// Who held what, how long, why, and who approved it; what of it asks for a decision; and a
+    /// reviewer's word on it (root and readers of the record)
     #[command(
-        after_help = "Example:\n  stint list --to-review\n  stint review g4t9 --note \"as the incident report says\"\n\n\
-                      Its holder may use the role again then. Approvers of the role, root and readers \
-                      of the record review it; never who used it."
+        after_help = "The report:\n  stint review\n  stint review --since 2026-07-01 --until 2026-10-01 --html ./q3.html\n\n\
+                      What is to become of it, for the record:\n  \
+                      stint review g4t9 --attest remove --note \"the migration is over\"\n  \
+                      stint review --attest keep --eligible %engineers --role admin --note \"on call until May\"\n\n\
+                      The use of a break-glass role, which is shown first:\n  \
+                      stint list --to-review\n  stint review g4t9 --note \"as the incident report says\"\n\n\
+                      Who used a break-glass role may use it again once somebody else has reviewed it: an \
+                      approver of the role, root or a reader of the record. A word with --attest changes \
+                      nothing by itself; it stands beside what it is of at the next review. Nobody's \
+                      word counts on what is their own."
     )]
     Review(ReviewArgs),
     /// Why the gate would let somebody in, or would not
