@@ -171,7 +171,7 @@ fn unused(review: &Review, here: &Here) -> Option<Section> {
     some(Section {
         id: "unused",
         heading: "Eligible, and not used",
-        count: review.unused().len(),
+        count: rows.len(),
         words: vec![
             "Who may ask for a role and never did in this time does not need it, or not yet. \
              Members of a group that others of it use are named too. After a change of the policy: \

@@ -7,7 +7,6 @@ use stint_hostfiles::{ReplaceError, put_file, put_new_file};
 use stint_policy::text::{harmless, quoted};
 use stint_proto::{
     AttestOrder, Attestation, ExitStatus, Grant, GrantId, ListFilter, ReviewOrder, ReviewWord,
-    Timestamp,
 };
 
 use crate::args::ReviewArgs;
@@ -51,7 +50,7 @@ fn report(args: &ReviewArgs) -> Outcome {
     }
     // Looked at first: a review of a great record takes a while.
     let file = args.html.as_deref().map(|path| target(path, args.replace)).transpose()?;
-    let review = gather(Period { from, until: Timestamp(until.micros()) }, args.often)?;
+    let review = gather(Period { from, until }, args.often)?;
     if let Some(file) = file {
         let made = page::page(&review, &here).map_err(Failure::failed)?;
         let put = if args.replace { put_file } else { put_new_file };
