@@ -260,9 +260,16 @@ impl Review {
         users.partition(|user| self.used(user, &entry.role))
     }
 
-    /// The entries that nobody used.
+    /// The entries that nobody used. Of one of which it is not known whom it names, that cannot be
+    /// said.
     pub fn unused(&self) -> Vec<&EligibleEntry> {
-        self.eligible.iter().filter(|entry| self.users_of(entry).0.is_empty()).collect()
+        let known = self.eligible.iter().filter(|entry| entry.known.is_some());
+        known.filter(|entry| self.users_of(entry).0.is_empty()).collect()
+    }
+
+    /// Whether the account database did not say whom the entries name.
+    pub fn is_unjudged(&self) -> bool {
+        self.eligible.iter().any(|entry| entry.known.is_none())
     }
 
     /// The entries that some used, and some did not.

@@ -25,7 +25,7 @@ struct Page {
     until: Cell,
     made: Cell,
     version: &'static str,
-    reach: Option<String>,
+    gaps: Vec<String>,
     numbers: Vec<(String, &'static str)>,
     timeline: Timeline,
     /// What asks for a decision.
@@ -96,7 +96,7 @@ pub fn page(review: &Review, here: &Here) -> askama::Result<String> {
         until: time(review.period.until, here),
         made: time(here.now, here),
         version: env!("CARGO_PKG_VERSION"),
-        reach: text::reach(review, &here.zone),
+        gaps: text::gaps(review, &here.zone),
         numbers: with_oddities(numbers, review),
         timeline: timeline(review, &here.zone),
         findings,
@@ -386,11 +386,17 @@ fn eligible(review: &Review, here: &Here) -> Section {
             let word = text::word_of(entry.attested.as_ref(), &here.zone);
             let words: Vec<_> =
                 Some(word).filter(|word| !word.is_empty()).into_iter().chain(words).collect();
-            let users = entry.users.iter().map(|one| one.user.as_str()).collect::<Vec<_>>();
+            let users = match entry.known {
+                Some(true) => {
+                    let users = entry.users.iter().map(|one| one.user.as_str());
+                    users.collect::<Vec<_>>().join(", ")
+                }
+                _ => text::usage(review, entry),
+            };
             vec![
                 cell(&entry.who),
                 cell(entry.role.as_str()),
-                long(users.join(", ")),
+                long(users),
                 number(used.len()),
                 code(format!("{}:{}", entry.path, entry.line)),
                 long(words.join("; ")),

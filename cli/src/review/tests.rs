@@ -180,6 +180,11 @@ fn eligibility_is_used_by_asking_and_by_nothing_else() {
     review.take_grant(held("g3aa", "alice", "admin", 2, Origin::Request));
     assert_eq!((review.unused().len(), review.partly_used().len()), (0, 1));
     assert_eq!(text::usage(&review, &review.eligible[0]), "by 1 of 2: bob");
+    let mut unknown = entry("admin", "%ldap", &[]);
+    unknown.known = None;
+    review.eligible.push(unknown);
+    assert!(review.unused().is_empty(), "nobody is told to remove what could not be looked up");
+    assert!(text::gaps(&review, &here().zone)[0].contains("is not judged"));
 }
 
 #[test]
@@ -219,15 +224,15 @@ fn a_terminal_is_shown_what_asks_for_a_decision_and_nothing_that_moves_its_curso
 #[test]
 fn the_record_may_begin_later_than_was_asked_for() {
     let mut review = review();
-    assert_eq!(text::reach(&review, &here().zone), None);
+    assert!(text::gaps(&review, &here().zone).is_empty());
     review.begins = Some(time("2026-10-05T08:00:00Z"));
-    let said = text::reach(&review, &here().zone).unwrap();
+    let said = text::gaps(&review, &here().zone).remove(0);
     assert_eq!(
         said,
         "The record begins 2026-10-05 08:00: before that there was none on this host."
     );
     review.cut = true;
-    let said = text::reach(&review, &here().zone).unwrap();
+    let said = text::gaps(&review, &here().zone).remove(0);
     assert!(
         said.starts_with("The record begins 2026-10-05 08:00: what was before was cut off it.")
     );

@@ -47,17 +47,20 @@ pub fn stamp(time: Timestamp, zone: &TimeZone) -> String {
     }
 }
 
-/// What is said of the time that the record does not cover.
-pub fn reach(review: &Review, zone: &TimeZone) -> Option<String> {
-    let begins = stamp(review.begins?, zone);
-    Some(if review.cut {
-        format!(
+/// What the review does not know.
+pub fn gaps(review: &Review, zone: &TimeZone) -> Vec<String> {
+    let begins = review.begins.map(|begins| stamp(begins, zone)).map(|begins| match review.cut {
+        true => format!(
             "The record begins {begins}: what was before was cut off it. Grants are known from \
              before; who was let in or turned away, and changes from outside, are not."
-        )
-    } else {
-        format!("The record begins {begins}: before that there was none on this host.")
-    })
+        ),
+        false => format!("The record begins {begins}: before that there was none on this host."),
+    });
+    let unjudged = review.is_unjudged().then(|| {
+        "The account database did not say in time who is eligible: what nobody used is not judged."
+            .to_owned()
+    });
+    begins.into_iter().chain(unjudged).collect()
 }
 
 /// Why a role that is taken often is worth a word.
@@ -104,7 +107,8 @@ fn summary(review: &Review, zone: &TimeZone) -> String {
         let gaps = count(number(counts.gaps), "time", "times");
         lines.push(styled(ODD, &format!("  events were lost on their way to the log {gaps}")));
     }
-    lines.extend(reach(review, zone).map(|text| styled(ODD, &format!("  {text}"))));
+    let gaps = gaps(review, zone);
+    lines.extend(gaps.iter().map(|text| styled(ODD, &format!("  {text}"))));
     lines.join("\n")
 }
 
