@@ -24,6 +24,26 @@ pub struct Link {
     pub hash: Vec<u8>,
 }
 
+#[cfg(feature = "json")]
+impl Link {
+    /// Its fields; none where somebody has made something else of them.
+    #[must_use]
+    pub fn read_fields(&self) -> serde_json::Map<String, serde_json::Value> {
+        match serde_json::from_str(&self.fields) {
+            Ok(serde_json::Value::Object(fields)) => fields,
+            _ => serde_json::Map::new(),
+        }
+    }
+
+    /// How many events it stands for (`STINT_COUNT`): whoever counts events adds these up.
+    #[must_use]
+    pub fn times(&self) -> u64 {
+        let fields = self.read_fields();
+        let count = fields.get("STINT_COUNT").and_then(serde_json::Value::as_str);
+        count.and_then(|count| count.parse().ok()).unwrap_or(1)
+    }
+}
+
 /// Some links of the record.
 #[derive(Clone, Debug, PartialEq, Eq, SerializeDict, DeserializeDict, Type)]
 #[zbus(signature = "dict")]

@@ -39,8 +39,19 @@ pub struct Entry {
     pub attested: Option<ReviewWord>,
     /// Of which link of the record's chain it tells.
     pub checkpoint: Option<stint_record::Checkpoint>,
+    /// How many it stands for, where it is not one.
+    pub repeated: Option<Repeated>,
     /// One line for people.
     pub message: String,
+}
+
+/// That an event stands for many of the same, the last of which it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Repeated {
+    /// How many.
+    pub count: u64,
+    /// When the first of them was.
+    pub since: Timestamp,
 }
 
 /// How loud an event is (`PRIORITY`, as syslog(3) counts).
@@ -79,6 +90,7 @@ impl Entry {
             ticket: None,
             attested: None,
             checkpoint: None,
+            repeated: None,
             message,
         }
     }
@@ -141,6 +153,8 @@ impl Entry {
         put("STINT_ATTESTED", self.attested.map(|word| word.as_str().to_owned()));
         put("STINT_LINK", self.checkpoint.map(|link| link.seq.to_string()));
         put("STINT_HASH", self.checkpoint.map(|link| stint_record::hex(&link.hash)));
+        put("STINT_COUNT", self.repeated.map(|repeated| repeated.count.to_string()));
+        put("STINT_SINCE", self.repeated.map(|repeated| repeated.since.to_string()));
         fields
     }
 }

@@ -6,7 +6,7 @@ mod journal;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-pub use entry::{Entry, Priority, counted, harmless};
+pub use entry::{Entry, Priority, Repeated, counted, harmless};
 pub use journal::{Journal, Kind};
 use stint_proto::{Event, Timestamp};
 use tokio::sync::Notify;

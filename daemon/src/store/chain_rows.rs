@@ -50,30 +50,49 @@ pub(super) fn put_head(connection: &Connection, head: Head) -> rusqlite::Result<
         .map(drop)
 }
 
+/// An event as a link that has no number and no hash yet.
+pub(super) fn unnumbered(boot_id: &str, entry: &Entry) -> Link {
+    let fields: serde_json::Map<String, serde_json::Value> =
+        entry.fields().into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect();
+    let mut message = harmless(&entry.message);
+    if let Some(repeated) = entry.repeated {
+        message.push_str(&format!(" ({} times more)", repeated.count));
+    }
+    Link {
+        seq: 0,
+        at: entry.at,
+        boot_id: boot_id.to_owned(),
+        event: entry.event.as_str().to_owned(),
+        message,
+        fields: serde_json::Value::Object(fields).to_string(),
+        hash: Vec::new(),
+    }
+}
+
 /// Adds an event to a chain that ends there. Returns where it ends then.
-///
-/// Where somebody else has put links behind the end, their numbers are left alone: the chain goes
-/// on after them from its own end, and the verifier finds the place.
 pub(super) fn add(
     connection: &Connection,
     boot_id: &str,
     head: Head,
     entry: &Entry,
 ) -> rusqlite::Result<Head> {
-    let fields: serde_json::Map<String, serde_json::Value> =
-        entry.fields().into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect();
+    append(connection, head, unnumbered(boot_id, entry))
+}
+
+/// Gives a link its number and its hash, after a chain that ends there, and adds it. Returns where
+/// the chain ends then.
+///
+/// Where somebody else has put links behind the end, their numbers are left alone: the chain goes
+/// on after them from its own end, and the verifier finds the place.
+pub(super) fn append(
+    connection: &Connection,
+    head: Head,
+    mut link: Link,
+) -> rusqlite::Result<Head> {
     let last: Option<i64> = connection
         .prepare_cached("SELECT max(seq) FROM record")?
         .query_row([], |row| row.get(0))?;
-    let link = Link {
-        seq: head.seq.max(last.unwrap_or(0)).saturating_add(1),
-        at: entry.at,
-        boot_id: boot_id.to_owned(),
-        event: entry.event.as_str().to_owned(),
-        message: harmless(&entry.message),
-        fields: serde_json::Value::Object(fields).to_string(),
-        hash: Vec::new(),
-    };
+    link.seq = head.seq.max(last.unwrap_or(0)).saturating_add(1);
     let hash = digest(&head.hash, &link);
     connection
         .prepare_cached(

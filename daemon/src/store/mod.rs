@@ -8,6 +8,7 @@ mod chain_rows;
 mod drift_rows;
 mod error;
 mod eviction_rows;
+mod floods;
 mod outbox;
 mod request_rows;
 mod residue_rows;

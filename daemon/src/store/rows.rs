@@ -7,7 +7,9 @@ use stint_policy::SourceFile;
 use stint_proto::{EndReason, Origin, RequestId, RoleName, Timestamp, Uid, UserName};
 
 use super::review_rows;
-use super::{Membership, Session, Write, drift_rows, eviction_rows, request_rows, residue_rows};
+use super::{
+    Membership, Session, Write, drift_rows, eviction_rows, floods, request_rows, residue_rows,
+};
 use crate::domain::control_group::Group;
 use crate::domain::deadline::Deadline;
 use crate::domain::grant::{Grant, Review, Stage};
@@ -35,7 +37,8 @@ pub(super) fn write(connection: &Connection, boot_id: &str, write: &Write) -> ru
             .execute(membership_params(membership))
             .map(drop),
         // With all others of the transaction: links by the chain, the clock once.
-        Write::Record(_) | Write::HighWater(_) => Ok(()),
+        Write::Record(_) | Write::CountOver(_) | Write::HighWater(_) => Ok(()),
+        Write::Counted(count) => floods::put(connection, boot_id, count),
         Write::ClockTaken(at) => {
             connection.execute("UPDATE clock SET high_water = ?1", [at.micros()]).map(drop)
         }
@@ -108,6 +111,7 @@ fn membership_params(membership: &Membership) -> [String; 3] {
 pub(super) fn raise_high_water(connection: &Connection, writes: &[Write]) -> rusqlite::Result<()> {
     let seen = writes.iter().filter_map(|write| match write {
         Write::Record(entry) => Some(entry.at),
+        Write::Counted(count) | Write::CountOver(count) => Some(count.entry.at),
         Write::HighWater(at) => Some(*at),
         _ => None,
     });

@@ -142,3 +142,57 @@ async fn a_policy_grant_that_is_over_is_remembered() {
     let keys = store.spent_policy_keys().await.unwrap();
     assert_eq!(keys.into_iter().collect::<Vec<_>>(), ["revoked"]);
 }
+
+/// Every link of the record, and that they are a chain with nothing else behind.
+fn links(folder: &Path) -> Vec<stint_proto::Link> {
+    let connection = Connection::open(folder.join("state.sqlite")).unwrap();
+    let all = stint_record::rows::page(&connection, 0, Timestamp(0), u32::MAX).unwrap().links;
+    let mut verifier = stint_record::Verifier::new(stint_record::rows::head(&connection).unwrap());
+    all.iter().for_each(|link| verifier.take(link).unwrap());
+    verifier.end().unwrap();
+    all
+}
+
+fn denied(at: i64) -> Write {
+    let text = "alice is denied sudo: no grant opens it".to_owned();
+    let mut entry = Entry::new(Timestamp::from_micros(at), Event::CheckDenied, text);
+    entry.decision = Some(stint_proto::Decision::Denied);
+    Write::Record(entry)
+}
+
+#[tokio::test]
+async fn a_flood_of_one_denial_is_a_link_with_a_count() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, _) = opened(folder.path());
+    (0..20_000).for_each(|at| store.note(denied(at)));
+    store.close();
+    let links = links(folder.path());
+    assert_eq!(
+        links.iter().map(stint_proto::Link::times).collect::<Vec<_>>(),
+        [1, 1, 1, 1, 1, 19_995]
+    );
+    let last = links.last().unwrap();
+    assert_eq!(last.message, "alice is denied sudo: no grant opens it (19995 times more)");
+    assert_eq!((last.at.micros(), store.lost()), (19_999, 0));
+    let since = Timestamp::from_micros(5).to_string();
+    assert_eq!(last.read_fields()["STINT_SINCE"], since);
+}
+
+#[tokio::test]
+async fn a_crash_loses_no_count_that_was_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, _) = opened(folder.path());
+    (0..20).for_each(|at| store.note(denied(at)));
+    // Behind it all is written, as after 50 ms.
+    store.change(vec![denied(20)]).await.unwrap();
+    let after = tempfile::tempdir().unwrap();
+    for name in ["state.sqlite", "state.sqlite-wal"] {
+        std::fs::copy(folder.path().join(name), after.path().join(name)).unwrap();
+    }
+    let (again, _) = Store::open(&after.path().join("state.sqlite"), "boot-b").unwrap();
+    again.close();
+    let links = links(after.path());
+    assert_eq!(links.iter().map(stint_proto::Link::times).sum::<u64>(), 21);
+    let counted = links.iter().find(|link| link.times() > 1).unwrap();
+    assert_eq!((counted.times(), counted.boot_id.as_str()), (15, BOOT));
+}

@@ -9,6 +9,7 @@ use stint_proto::{
     Attestation, GrantId, GroupName, Length, Residue, RoleName, Timestamp, Uid, UserName, words,
 };
 
+use super::floods::Count;
 use super::{HookWrite, OutboxEvent, StoredGrant};
 use crate::domain::control_group::Group;
 use crate::domain::grant::Grant;
@@ -227,6 +228,10 @@ pub enum Write {
     Disowned(Membership),
     /// An event.
     Record(Entry),
+    /// How many of the same denial there are so far, which is no link yet.
+    Counted(Count),
+    /// A count that is over, and a link from now on.
+    CountOver(Count),
     /// The wall clock was seen here.
     HighWater(Timestamp),
     /// The wall clock is this now, though it was seen later before.
@@ -276,6 +281,16 @@ pub enum Write {
     Outbox(OutboxEvent),
     /// How far hooks have been told.
     Hooks(HookWrite),
+}
+
+impl Write {
+    /// How many events are lost with it; 1 for what is none, as something is lost all the same.
+    pub(super) fn events(&self) -> u64 {
+        match self {
+            Self::CountOver(count) => count.entry.repeated.map_or(1, |repeated| repeated.count),
+            _ => 1,
+        }
+    }
 }
 
 /// What the state holds at the start.

@@ -4,12 +4,13 @@ use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, Sender};
+use std::sync::mpsc::{Receiver, RecvError, RecvTimeoutError, Sender};
 use std::time::Duration;
 
 use rusqlite::Connection;
 use stint_record::Head;
 
+use super::floods::{self, Floods};
 use super::{Checkpoints, Job, StoreError, Write, chain_rows, rows};
 use crate::clock::{Clock, KernelClock};
 
@@ -37,6 +38,8 @@ pub(super) fn spawn(
         path: path.to_owned(),
         connection: Some(connection),
         notes: VecDeque::new(),
+        floods: Floods::default(),
+        left: true,
         lost,
         boot_id,
         head,
@@ -60,6 +63,9 @@ struct Writer {
     /// None after one was given up, until the next can be opened.
     connection: Option<Connection>,
     notes: VecDeque<Write>,
+    floods: Floods,
+    /// A daemon before this one may have left counts that are no links.
+    left: bool,
     lost: Arc<AtomicU64>,
     boot_id: String,
     /// Where the record's chain ends.
@@ -73,11 +79,12 @@ impl Writer {
     /// Works until it is told to stop, or nobody is left to tell it anything; the file is closed
     /// when it returns.
     fn run(mut self, queue: &Receiver<Job>) -> Option<Sender<()>> {
-        while let Ok(job) = queue.recv() {
-            if let Some(stopped) = self.take(job) {
+        while let Ok(job) = self.next(queue) {
+            if let Some(stopped) = job.and_then(|job| self.take(job)) {
                 return Some(stopped);
             }
-            if self.notes.is_empty() {
+            self.end_floods(Some(KernelClock.now().boot));
+            if self.notes.is_empty() && !self.floods.has_grown() {
                 continue;
             }
             // The first event opens a batch; 50 ms later, or at a change, it is closed.
@@ -98,19 +105,48 @@ impl Writer {
             }
             self.flush();
         }
+        self.end_floods(None);
         self.flush();
         None
+    }
+
+    /// Waits for a job, and no longer than until a count is over.
+    fn next(&self, queue: &Receiver<Job>) -> Result<Option<Job>, RecvError> {
+        let Some(end) = self.floods.next_end() else { return queue.recv().map(Some) };
+        let left = end.saturating_sub(KernelClock.now().boot).max(0).unsigned_abs();
+        match queue.recv_timeout(Duration::from_micros(left)) {
+            Ok(job) => Ok(Some(job)),
+            Err(RecvTimeoutError::Timeout) => Ok(None),
+            Err(RecvTimeoutError::Disconnected) => Err(RecvError),
+        }
+    }
+
+    /// Notes the counts that are over by now; all of them at the end.
+    fn end_floods(&mut self, now: Option<i64>) {
+        for count in self.floods.end_until(now) {
+            self.note(Write::CountOver(count));
+        }
+    }
+
+    fn note(&mut self, write: Write) {
+        if self.notes.len() >= WAITING_LIMIT {
+            let events = self.notes.pop_front().map_or(0, |write| write.events());
+            self.lost.fetch_add(events, Ordering::Relaxed);
+        }
+        self.notes.push_back(write);
     }
 
     /// Does one job; returns whom to tell when it was the last.
     fn take(&mut self, job: Job) -> Option<Sender<()>> {
         match job {
             Job::Note(write) => {
-                if self.notes.len() >= WAITING_LIMIT {
-                    self.notes.pop_front();
-                    self.lost.fetch_add(1, Ordering::Relaxed);
-                }
-                self.notes.push_back(*write);
+                let kept = match *write {
+                    Write::Record(entry) => {
+                        self.floods.take(entry, KernelClock.now().boot).map(Write::Record)
+                    }
+                    write => Some(write),
+                };
+                kept.into_iter().for_each(|write| self.note(write));
             }
             Job::Change(writes, reply) => reply(self.commit(&writes)),
             // Whoever asks hears of nothing where there is none.
@@ -120,6 +156,7 @@ impl Writer {
                 self.checkpoint();
             }
             Job::Stop(stopped) => {
+                self.end_floods(None);
                 self.flush();
                 self.checkpoint();
                 return Some(stopped);
@@ -143,12 +180,18 @@ impl Writer {
     fn try_commit(&mut self, writes: &[Write]) -> Result<(), StoreError> {
         let (boot_id, mut head) = (self.boot_id.clone(), self.head);
         let before = head.seq;
+        let left = self.left;
         let transaction = self.connection()?.transaction()?;
+        if left {
+            head = floods::seal_left(&transaction, head)?;
+        }
         for write in writes {
             rows::write(&transaction, &boot_id, write)?;
-            if let Write::Record(entry) = write {
-                head = chain_rows::add(&transaction, &boot_id, head, entry)?;
-            }
+            head = match write {
+                Write::Record(entry) => chain_rows::add(&transaction, &boot_id, head, entry)?,
+                Write::CountOver(count) => floods::seal(&transaction, &boot_id, head, count)?,
+                _ => head,
+            };
         }
         if head.seq > before {
             chain_rows::put_head(&transaction, head)?;
@@ -156,6 +199,7 @@ impl Writer {
         rows::raise_high_water(&transaction, writes)?;
         transaction.commit()?;
         self.head = head;
+        self.left = false;
         let (link, at) = self.told;
         let late = KernelClock.now().boot.saturating_sub(at) >= CHECKPOINT_MICROS;
         if late || head.seq.saturating_sub(link) >= CHECKPOINT_LINKS {
@@ -181,13 +225,20 @@ impl Writer {
         Ok(self.connection.insert(connection))
     }
 
-    /// Writes the batch. Where the disk is full it waits for the next one.
+    /// Writes the batch, and the counts as they stand. Where the disk is full both wait for the next
+    /// one.
     fn flush(&mut self) {
-        if self.notes.is_empty() {
+        self.end_floods(Some(KernelClock.now().boot));
+        if self.notes.is_empty() && !self.floods.has_grown() {
             return;
         }
-        let batch: Vec<Write> = self.notes.drain(..).collect();
-        if self.commit(&batch).is_err() {
+        let mut batch: Vec<Write> = self.notes.drain(..).collect();
+        let noted = batch.len();
+        batch.extend(self.floods.grown().into_iter().map(Write::Counted));
+        if self.commit(&batch).is_ok() {
+            self.floods.written();
+        } else {
+            batch.truncate(noted);
             self.notes = batch.into();
         }
     }

@@ -43,14 +43,22 @@ fn fields(event: &Value) -> String {
     told.collect::<Vec<_>>().join(" ")
 }
 
-/// The state's record: the event and its fields, oldest first.
+/// The state's record: each event and its fields, oldest first. A link with a count is as many
+/// events; a count that is no link yet counts too.
 pub fn record_in_state(host: &Host) -> Vec<(String, Value)> {
     let file = host.root().join("var/lib/stint/state.sqlite");
     let state = Connection::open_with_flags(&file, OpenFlags::SQLITE_OPEN_READ_ONLY)
         .unwrap_or_else(|e| panic!("{}: {e}", file.display()));
-    let mut rows = state.prepare("SELECT event, fields FROM record ORDER BY seq").unwrap();
+    let sql = "SELECT event, fields FROM (SELECT 1 AS part, seq, event, fields FROM record
+               UNION ALL SELECT 2, id, event, fields FROM floods) ORDER BY part, seq";
+    let mut rows = state.prepare(sql).unwrap();
     let read = rows.query_map([], |row| Ok((row.get(0)?, row.get::<_, String>(1)?))).unwrap();
-    read.map(|row| row.map(|(event, text)| (event, document(&text))).unwrap()).collect()
+    let links = read.map(|row| row.map(|(event, text)| (event, document(&text))).unwrap());
+    let events = |(event, fields): (String, Value)| {
+        let times = fields["STINT_COUNT"].as_str().map_or(1, |count| count.parse().unwrap());
+        std::iter::repeat_n((event, fields), times)
+    };
+    links.flat_map(events).collect()
 }
 
 /// Every event once in the journal is once in the state, with the same fields, in the same order.
