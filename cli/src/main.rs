@@ -5,6 +5,7 @@
 mod agent;
 mod args;
 mod bus;
+mod checkpoints;
 mod clock;
 mod doctor;
 mod failure;

@@ -28,7 +28,9 @@ pub struct Page {
     pub links: Vec<Link>,
     /// The last that was looked at; none where nothing is left.
     pub next: Option<i64>,
-    /// The number of the last link that there should be.
+    /// The last link that was cut off; that of an empty chain where none was.
+    pub cut: Head,
+    /// The last link that there should be.
     pub head: Option<Head>,
 }
 
@@ -68,16 +70,23 @@ impl Source {
         match self {
             Self::Daemon(line) => {
                 let page: RecordPage = line.call("Record", &(after, since))?;
-                let hash = page.head_hash.try_into().ok();
-                let head = hash.map(|hash| Head { seq: page.head, hash });
-                Ok(Page { links: page.links, next: page.next, head })
+                let head = |seq, hash: Vec<u8>| Some(Head { seq, hash: hash.try_into().ok()? });
+                let cut = page.cut.zip(page.cut_hash).and_then(|(seq, hash)| head(seq, hash));
+                Ok(Page {
+                    links: page.links,
+                    next: page.next,
+                    cut: cut.unwrap_or(Head::EMPTY),
+                    head: head(page.head, page.head_hash),
+                })
             }
             Self::File(file) => {
-                let read = || Ok((rows::page(file, after, since, PAGE)?, rows::head(file)?));
-                let (page, head) = read().map_err(|error: rusqlite::Error| {
+                let read = || {
+                    Ok((rows::page(file, after, since, PAGE)?, rows::cut(file)?, rows::head(file)?))
+                };
+                let (page, cut, head) = read().map_err(|error: rusqlite::Error| {
                     Failure::failed(format!("the state's file cannot be read: {error}"))
                 })?;
-                Ok(Page { links: page.links, next: page.next, head })
+                Ok(Page { links: page.links, next: page.next, cut, head })
             }
         }
     }

@@ -27,6 +27,8 @@ pub enum Kind {
     Flag,
     /// A duration in text: `1h30m`.
     Duration,
+    /// A number of days in text: `400d`.
+    Days,
     /// A list of durations.
     Durations,
     /// A list of texts.
@@ -47,6 +49,7 @@ impl Kind {
             Self::Number { .. } => "whole number",
             Self::Flag => "true or false",
             Self::Duration => "duration",
+            Self::Days => "number of days",
             Self::Durations => "list of durations",
             Self::Texts => "list of texts",
             Self::Time => "date and time",
@@ -63,6 +66,7 @@ impl Kind {
             Self::Number { .. } => "is no whole number",
             Self::Flag => "is neither true nor false",
             Self::Duration => "is no duration",
+            Self::Days => "is no number of days",
             Self::Durations => "is no list of durations",
             Self::Texts => "is no list of texts",
             Self::Time => "is no date and time",
@@ -134,9 +138,11 @@ static KEYS: &[Key] = &[
         .doc("Users and %groups who pass the gate without a grant. It is written into the PAM files themselves, so it holds while stintd is dead; root passes always."),
     key("gate.prompt", Kind::Flag, "false", "true")
         .doc("true: who is denied at a terminal, and may ask for what is missing, is asked what for there and then. It is written into the PAM files themselves."),
-    key("audit", Kind::Table, "", "[audit]").doc("Who may read the record."),
+    key("audit", Kind::Table, "", "[audit]").doc("Who may read the record, and how long it is kept."),
     key("audit.readers", Kind::Texts, "[]", "[\"%auditors\"]")
         .doc("Users and %groups who may read the record and the reviews, and change nothing."),
+    key("audit.keep", Kind::Days, "for ever", "\"400d\"")
+        .doc("How long the record is kept, from 30d to 36500d. What is older is cut off once a day, by whole links from the beginning, and a link that stays says what was cut. Grants and requests themselves are kept."),
     key("requests", Kind::Table, "", "[requests]").doc("How requests are kept."),
     key("requests.lapse_after", Kind::Duration, "\"24h\"", "\"8h\"")
         .doc("How long a request may be pending before it lapses. One for a later time lapses when that comes."),

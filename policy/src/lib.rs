@@ -29,5 +29,7 @@ pub use hours::{BadHours, Hours};
 pub use load::{Accounts, Loaded, SourceFile, parse};
 pub use matching::{BadPattern, BadTicketRule, HostPattern, TicketRule};
 pub use model::{HeldGrant, Policy, Position, Principal, ReasonRule, Role, Subject, WaysIn};
-pub use settings::{Approvals, Backend, Gate, GateMode, Notify, OnExpiry, Requests};
+pub use settings::{
+    Approvals, Backend, BadRetention, Gate, GateMode, Notify, OnExpiry, Requests, Retention,
+};
 pub use sudo::{Args, BadCommand, RunAs, SudoCommand, SudoRule};

@@ -9,7 +9,7 @@ use stint_proto::{BadName, GroupName, Length, RoleName, ServiceName, Timestamp, 
 
 use crate::{
     Approvals, Backend, Gate, HostPattern, Hours, Notify, OnExpiry, PolkitAction, Requests,
-    SudoRule, TicketRule, text,
+    Retention, SudoRule, TicketRule, text,
 };
 
 /// A line of a policy file.
@@ -244,6 +244,8 @@ pub struct Policy {
     pub gate: Gate,
     /// Who may read the record.
     pub audit_readers: Vec<Principal>,
+    /// How long the record is kept; for ever if absent.
+    pub audit_keep: Option<Retention>,
     /// `[requests]`.
     pub requests: Requests,
     /// `[approvals]`.

@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 use crate::language::{Key, Kind, keys_of};
 
 const DURATION: &str = "^([0-9]+d)?([0-9]+h)?([0-9]+m)?([0-9]+s)?$";
+const DAYS: &str = "^[1-9][0-9]{1,4}d$";
 const ROLE_NAME: &str = "^[a-z]([a-z0-9-]*[a-z0-9])?$";
 
 /// The schema of one policy file.
@@ -56,6 +57,7 @@ fn value(key: &Key) -> Value {
         Kind::Number { min, max } => json!({ "type": "integer", "minimum": min, "maximum": max }),
         Kind::Flag => json!({ "type": "boolean" }),
         Kind::Duration => duration(),
+        Kind::Days => json!({ "type": "string", "pattern": DAYS }),
         Kind::Durations => json!({ "type": "array", "items": duration() }),
         Kind::Texts => json!({ "type": "array", "items": { "type": "string", "minLength": 1 } }),
         Kind::Time => json!({ "type": "string", "format": "date-time" }),

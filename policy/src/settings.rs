@@ -1,8 +1,12 @@
 //! What the sections of a policy say that are about the host and not about a role, and the words
 //! that the policy has for them.
 
+use std::fmt;
+use std::str::FromStr;
+
 use stint_proto::{Length, words};
 
+use crate::text::quoted;
 use crate::{Position, Principal};
 
 words! {
@@ -82,6 +86,51 @@ impl Default for Requests {
             max_pending: 1000,
             max_pending_at: None,
         }
+    }
+}
+
+/// How long the record is kept: whole days, from [`Retention::LEAST`] to [`Retention::MOST`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Retention(u32);
+
+/// A text is no such number of days.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BadRetention(String);
+
+impl Retention {
+    /// In days. What is gone sooner nobody could have reviewed: reviews are made by the month.
+    pub const LEAST: u32 = 30;
+    /// In days: a hundred years, and more than that is for ever.
+    pub const MOST: u32 = 36_500;
+
+    /// In microseconds.
+    #[must_use]
+    pub fn micros(self) -> i64 {
+        i64::from(self.0) * 86_400_000_000
+    }
+}
+
+impl FromStr for Retention {
+    type Err = BadRetention;
+
+    fn from_str(text: &str) -> Result<Self, BadRetention> {
+        let days = text.strip_suffix('d').filter(|days| days.bytes().all(|b| b.is_ascii_digit()));
+        let days = days.and_then(|days| days.parse().ok());
+        let days = days.filter(|days| (Self::LEAST..=Self::MOST).contains(days));
+        days.map(Self).ok_or_else(|| BadRetention(text.chars().take(40).collect()))
+    }
+}
+
+/// As it is read: `400d`.
+impl fmt::Display for Retention {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}d", self.0)
+    }
+}
+
+impl fmt::Display for BadRetention {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} is no number of days to keep the record", quoted(&self.0))
     }
 }
 

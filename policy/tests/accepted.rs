@@ -79,13 +79,15 @@ fn the_sections_about_requests_mean_what_they_say() {
     assert!(policy.approvals.authenticate && policy.notify.terminals);
     let text = "[requests]\nlapse_after = \"8h\"\nmax_pending_per_user = 2\nmax_pending = 9\n\
                 [approvals]\nauthenticate = false\n[notify]\nterminals = false\n\
-                [audit]\nreaders = [\"%auditors\"]\n";
+                [audit]\nreaders = [\"%auditors\"]\nkeep = \"400d\"\n";
     let loaded = load(text).unwrap();
     assert_eq!(loaded.warnings, []);
     let requests = &loaded.policy.requests;
     assert_eq!(requests.lapse_after.to_string(), "8h");
     assert_eq!((requests.max_pending_per_user, requests.max_pending), (2, 9));
     assert!(!loaded.policy.approvals.authenticate && !loaded.policy.notify.terminals);
+    assert_eq!(policy.audit_keep, None, "for ever");
+    assert_eq!(loaded.policy.audit_keep.unwrap().to_string(), "400d");
     let (user, inside) = ("carol".parse().unwrap(), groups(&["auditors"]));
     let subject = Subject { user: &user, uid: Uid(1000), groups: &inside };
     assert!(loaded.policy.audit_reader_by(subject).is_some());

@@ -121,13 +121,15 @@ fn a_key_of_a_section_stands_in_one_file_only() {
 #[test]
 fn limits_of_requests_have_bounds() {
     let text = "[requests]\nlapse_after = \"0s\"\nmax_pending_per_user = 101\nmax_pending = 0\n\
-                [approvals]\nauthenticate = \"no\"\n[notify]\nterminal = true\n";
+                [approvals]\nauthenticate = \"no\"\n[notify]\nterminal = true\n\
+                [audit]\nkeep = \"4h\"\n";
     let wanted = [
         "p.toml:2:15: requests.lapse_after: \"0s\" is no time at all",
         "p.toml:3:24: requests.max_pending_per_user: 101 is out of bounds",
         "p.toml:4:15: requests.max_pending: 0 is out of bounds",
         "p.toml:6:16: approvals.authenticate: \"no\" is neither true nor false",
         "p.toml:8:1: notify.terminal: unknown key",
+        "p.toml:10:8: audit.keep: \"4h\" is no number of days to keep the record",
     ];
     assert_eq!(errors(text), wanted);
 }

@@ -130,6 +130,8 @@ events! {
     GrantSwept = 40, "grant.swept";
     /// How far the record's chain has come, and its hash there; in the log alone.
     AuditCheckpoint = 41, "audit.checkpoint";
+    /// The oldest links of the record's chain were cut off, by retention.
+    AuditCut = 42, "audit.cut";
     /// A reviewer said that something held, or somebody's eligibility, is to be kept or removed.
     ReviewAttested = 44, "review.attested";
 }

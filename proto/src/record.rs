@@ -52,6 +52,10 @@ pub struct RecordPage {
     pub links: Vec<Link>,
     /// The last that was looked at, from which the next page goes on; absent at the end.
     pub next: Option<i64>,
+    /// The number of the last link that was cut off, and its hash; absent where none was.
+    pub cut: Option<i64>,
+    /// Its hash.
+    pub cut_hash: Option<Vec<u8>>,
     /// The number of the last link.
     pub head: i64,
     /// Its hash.

@@ -7,6 +7,8 @@ use std::fmt;
 use sha2::{Digest, Sha256};
 use stint_proto::Link;
 
+use crate::Seal;
+
 /// A link's hash.
 pub type Hash = [u8; 32];
 
@@ -77,6 +79,20 @@ pub enum Fault {
         /// Which.
         seq: i64,
     },
+    /// The chain begins too late, and none of its links says that all before it was cut off.
+    Unsealed {
+        /// The first that is gone and of which nothing is said.
+        seq: i64,
+        /// The last that is gone.
+        last: i64,
+    },
+    /// A link says that all before the first was cut off, and no checkpoint knows that link.
+    Unconfirmed {
+        /// The last that is gone.
+        last: i64,
+        /// The link that says so.
+        seal: i64,
+    },
     /// The chain ends too early.
     Truncated {
         /// Its last link; 0 if there is none.
@@ -94,7 +110,9 @@ impl Fault {
             Self::Changed { seq }
             | Self::Missing { seq, .. }
             | Self::OutOfPlace { seq, .. }
+            | Self::Unsealed { seq, .. }
             | Self::Rewritten { seq } => *seq,
+            Self::Unconfirmed { .. } => 1,
             Self::Truncated { last, .. } => last.saturating_add(1),
         }
     }
@@ -115,6 +133,17 @@ impl fmt::Display for Fault {
             Self::Rewritten { seq } => {
                 write!(f, "link {seq} is not the one that its checkpoint is of")
             }
+            Self::Unsealed { seq, last } => {
+                write!(
+                    f,
+                    "link {seq} is missing, up to link {last}: no link says that it was cut off"
+                )
+            }
+            Self::Unconfirmed { last, seal } => write!(
+                f,
+                "links up to {last} are missing: link {seal} says that they were cut off, and no \
+                 checkpoint is of that link or a later one"
+            ),
             Self::Truncated { last, known } => write!(
                 f,
                 "link {} is missing: the record ends before it, and link {known} was there",
@@ -127,6 +156,12 @@ impl fmt::Display for Fault {
 /// Verifies a chain, link by link, against checkpoints.
 #[derive(Clone, Debug)]
 pub struct Verifier {
+    /// What the first link follows.
+    cut: Head,
+    /// What says that all before it was cut off.
+    seal: Option<Seal>,
+    /// Up to where other links say so.
+    sealed: i64,
     head: Head,
     /// What each of these links has to be. Two that contradict each other cannot both be met.
     checkpoints: BTreeMap<i64, Vec<Hash>>,
@@ -137,11 +172,18 @@ impl Verifier {
     /// From the beginning, against these.
     #[must_use]
     pub fn new(checkpoints: impl IntoIterator<Item = Checkpoint>) -> Self {
+        Self::after(Head::EMPTY, checkpoints)
+    }
+
+    /// From what was cut off on, against these. Checkpoints of what was cut off cannot be looked at,
+    /// that of the last such link excepted.
+    #[must_use]
+    pub fn after(cut: Head, checkpoints: impl IntoIterator<Item = Checkpoint>) -> Self {
         let mut by_link: BTreeMap<i64, Vec<Hash>> = BTreeMap::new();
         for checkpoint in checkpoints.into_iter().filter(|one| one.seq > 0) {
             by_link.entry(checkpoint.seq).or_default().push(checkpoint.hash);
         }
-        Self { head: Head::EMPTY, checkpoints: by_link, met: 0 }
+        Self { cut, seal: None, sealed: 0, head: cut, checkpoints: by_link, met: 0 }
     }
 
     /// Takes the next link, in the order of the numbers.
@@ -149,6 +191,9 @@ impl Verifier {
     /// # Errors
     /// [`Fault`] when it does not follow; then nothing after it can be judged.
     pub fn take(&mut self, link: &Link) -> Result<(), Fault> {
+        if self.head == self.cut && !self.agrees(self.cut) {
+            return Err(Fault::Rewritten { seq: self.cut.seq });
+        }
         let expected = self.head.seq.saturating_add(1);
         let seq = link.seq;
         if seq < expected {
@@ -161,21 +206,46 @@ impl Verifier {
         if link.hash != hash {
             return Err(Fault::Changed { seq });
         }
-        if let Some(known) = self.checkpoints.get(&seq) {
-            if known.iter().any(|known| *known != hash) {
-                return Err(Fault::Rewritten { seq });
-            }
+        let head = Head { seq, hash };
+        if !self.agrees(head) {
+            return Err(Fault::Rewritten { seq });
+        }
+        if self.checkpoints.contains_key(&seq) {
             self.met = seq;
         }
-        self.head = Head { seq, hash };
+        self.head = head;
+        if let Some(seal) = Seal::of(link).filter(|seal| seal.last.seq <= self.cut.seq) {
+            self.sealed = self.sealed.max(seal.last.seq);
+            if seal.last == self.cut {
+                self.seal = Some(seal);
+            }
+        }
         Ok(())
+    }
+
+    fn agrees(&self, head: Head) -> bool {
+        let known = self.checkpoints.get(&head.seq);
+        known.is_none_or(|known| known.iter().all(|known| *known == head.hash))
     }
 
     /// There are no more links.
     ///
     /// # Errors
-    /// [`Fault::Truncated`] when a checkpoint is of a later one.
+    /// [`Fault::Unsealed`] when the first is none that may be the first, [`Fault::Unconfirmed`] when
+    /// only links that no checkpoint knows say that it may, and [`Fault::Truncated`] when a checkpoint
+    /// is of a later one.
     pub fn end(&self) -> Result<(), Fault> {
+        let last = self.cut.seq;
+        match &self.seal {
+            None if last > 0 => {
+                let sealed = if self.sealed < last { self.sealed } else { 0 };
+                return Err(Fault::Unsealed { seq: sealed.saturating_add(1), last });
+            }
+            Some(seal) if !self.checkpoints.is_empty() && self.met < seal.link => {
+                return Err(Fault::Unconfirmed { last, seal: seal.link });
+            }
+            _ => {}
+        }
         match self.checkpoints.last_key_value() {
             Some((known, _)) if *known > self.head.seq => {
                 Err(Fault::Truncated { last: self.head.seq, known: *known })
@@ -188,6 +258,13 @@ impl Verifier {
     #[must_use]
     pub fn head(&self) -> Head {
         self.head
+    }
+
+    /// What says that all before the first link was cut off; none where nothing was, or before that
+    /// link has come.
+    #[must_use]
+    pub fn seal(&self) -> Option<&Seal> {
+        self.seal.as_ref()
     }
 
     /// The last link that a checkpoint confirms; 0 if none does. What comes after it fits

@@ -5,5 +5,7 @@
 
 mod chain;
 pub mod rows;
+mod seal;
 
 pub use chain::{Checkpoint, Fault, Hash, Head, START, Verifier, digest, hex, unhex};
+pub use seal::Seal;

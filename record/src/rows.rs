@@ -62,6 +62,25 @@ pub fn head(connection: &Connection) -> rusqlite::Result<Option<Head>> {
     Ok(row.optional()?.and_then(|(seq, hash)| Some(Head { seq, hash: hash.try_into().ok()? })))
 }
 
+/// The last link that was cut off, as the state has it beside the links; that of an empty chain where
+/// none was.
+///
+/// # Errors
+/// As [`head`].
+pub fn cut(connection: &Connection) -> rusqlite::Result<Head> {
+    let mut statement = connection.prepare("SELECT * FROM chain")?;
+    let (Ok(seq), Ok(hash)) = (statement.column_index("cut"), statement.column_index("cut_hash"))
+    else {
+        // A state of before there were cuts.
+        return Ok(Head::EMPTY);
+    };
+    let row = statement.query_row([], |row| Ok((row.get(seq)?, bytes(row, hash)?))).optional()?;
+    Ok(row.map_or(Head::EMPTY, |(seq, hash): (i64, Vec<u8>)| Head {
+        seq,
+        hash: hash.try_into().unwrap_or(START),
+    }))
+}
+
 /// The number of the last link that there is.
 ///
 /// # Errors

@@ -92,6 +92,8 @@ mod polkit;
 mod prompt;
 #[path = "hosts/record.rs"]
 mod record;
+#[path = "hosts/record_kept.rs"]
+mod record_kept;
 #[path = "hosts/requests.rs"]
 mod requests;
 #[path = "hosts/residue.rs"]

@@ -61,6 +61,7 @@ prompt = true                    # ask for the reason in the middle of a sudo
 
 [audit]
 readers = ["%auditors"]          # see everything, change nothing
+keep    = "400d"                 # what is older is cut off the record; without it: for ever
 
 [requests]
 lapse_after          = "24h"     # a request that nobody decides on

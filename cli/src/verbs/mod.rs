@@ -23,6 +23,7 @@ pub mod revoke;
 pub mod roles;
 pub mod run;
 pub mod status;
+pub mod verify;
 pub mod wait;
 pub mod watch;
 

@@ -179,6 +179,7 @@ impl Engine {
             state.policy = Arc::clone(&policy);
             state.policy_problem = None;
         }
+        self.store.keep(policy.audit_keep);
         self.record.tell(&entry);
         let mut ended = self.end_for_accounts(changed).await;
         ended.extend(self.end_what_rested_on_nothing(&policy).await);

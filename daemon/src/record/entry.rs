@@ -39,6 +39,8 @@ pub struct Entry {
     pub attested: Option<ReviewWord>,
     /// Of which link of the record's chain it tells.
     pub checkpoint: Option<stint_record::Checkpoint>,
+    /// Which links of the chain were cut off, the last of which is the checkpoint's.
+    pub cut: Option<Cut>,
     /// How many it stands for, where it is not one.
     pub repeated: Option<Repeated>,
     /// One line for people.
@@ -52,6 +54,17 @@ pub struct Repeated {
     pub count: u64,
     /// When the first of them was.
     pub since: Timestamp,
+}
+
+/// Links that were cut off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cut {
+    /// The first of them.
+    pub first: i64,
+    /// When the first had been recorded.
+    pub since: Timestamp,
+    /// When the last had been.
+    pub until: Timestamp,
 }
 
 /// How loud an event is (`PRIORITY`, as syslog(3) counts).
@@ -90,6 +103,7 @@ impl Entry {
             ticket: None,
             attested: None,
             checkpoint: None,
+            cut: None,
             repeated: None,
             message,
         }
@@ -153,8 +167,11 @@ impl Entry {
         put("STINT_ATTESTED", self.attested.map(|word| word.as_str().to_owned()));
         put("STINT_LINK", self.checkpoint.map(|link| link.seq.to_string()));
         put("STINT_HASH", self.checkpoint.map(|link| stint_record::hex(&link.hash)));
+        put("STINT_FIRST", self.cut.map(|cut| cut.first.to_string()));
         put("STINT_COUNT", self.repeated.map(|repeated| repeated.count.to_string()));
-        put("STINT_SINCE", self.repeated.map(|repeated| repeated.since.to_string()));
+        let since = self.repeated.map(|repeated| repeated.since);
+        put("STINT_SINCE", since.or(self.cut.map(|cut| cut.since)).map(|at| at.to_string()));
+        put("STINT_UNTIL", self.cut.map(|cut| cut.until.to_string()));
         fields
     }
 }

@@ -6,12 +6,11 @@ mod journal;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-pub use entry::{Entry, Priority, Repeated, counted, harmless};
+pub use entry::{Cut, Entry, Priority, Repeated, counted, harmless};
 pub use journal::{Journal, Kind};
 use stint_proto::{Event, Timestamp};
 use tokio::sync::Notify;
 
-use crate::clock::{Clock, KernelClock};
 use crate::store::{Store, Write};
 
 /// Where events go. Cheap to clone; never waits.
@@ -29,13 +28,10 @@ impl Record {
         let journal = Arc::new(Mutex::new(journal));
         let behind: Arc<Notify> = Arc::default();
         let (log, log_behind) = (Arc::clone(&journal), Arc::clone(&behind));
-        // About the chain, and not in it. Nothing of the state is held here: it holds this.
-        store.tell_checkpoints(move |checkpoint| {
-            let text = format!("the record has come to link {}", checkpoint.seq);
-            let mut entry = Entry::new(KernelClock.now().wall, Event::AuditCheckpoint, text);
-            entry.checkpoint = Some(checkpoint);
+        // Nothing of the state is held here: it holds this.
+        store.tell_of_chain(move |entry| {
             let mut journal = log.lock().unwrap_or_else(PoisonError::into_inner);
-            journal.write(&entry);
+            journal.write(entry);
             if journal.is_behind() {
                 log_behind.notify_one();
             }

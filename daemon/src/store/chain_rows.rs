@@ -45,7 +45,10 @@ pub(super) fn head(connection: &Connection) -> rusqlite::Result<Head> {
 /// Writes where the chain ends.
 pub(super) fn put_head(connection: &Connection, head: Head) -> rusqlite::Result<()> {
     connection
-        .prepare_cached("INSERT OR REPLACE INTO chain VALUES (1, ?1, ?2)")?
+        .prepare_cached(
+            "INSERT INTO chain (one, seq, hash) VALUES (1, ?1, ?2)
+             ON CONFLICT (one) DO UPDATE SET seq = excluded.seq, hash = excluded.hash",
+        )?
         .execute(params![head.seq, head.hash])
         .map(drop)
 }
@@ -118,10 +121,12 @@ pub(super) fn page(
     since: Timestamp,
 ) -> rusqlite::Result<RecordPage> {
     let page = rows::page(connection, after, since, PAGE)?;
-    let head = head(connection)?;
+    let (head, cut) = (head(connection)?, rows::cut(connection)?);
     Ok(RecordPage {
         links: page.links,
         next: page.next,
+        cut: (cut.seq > 0).then_some(cut.seq),
+        cut_hash: (cut.seq > 0).then(|| cut.hash.to_vec()),
         head: head.seq,
         head_hash: head.hash.to_vec(),
     })

@@ -14,17 +14,6 @@ use super::chain_rows;
 use crate::record::{Entry, Repeated};
 use stint_record::Head;
 
-/// Counts that are no links yet; those of a daemon that was killed are found here by the next.
-pub(super) const MIGRATION: &str = "
-    CREATE TABLE floods (
-        id INTEGER PRIMARY KEY,
-        at INTEGER NOT NULL,
-        boot_id TEXT NOT NULL,
-        event TEXT NOT NULL,
-        message TEXT NOT NULL,
-        fields TEXT NOT NULL
-    ) STRICT;";
-
 /// How long a window is, in microseconds of the boot clock: long enough that a flood which lasts adds
 /// a handful of links a minute, and short enough that somebody who follows the record sees its size.
 const WINDOW_MICROS: i64 = 60_000_000;

@@ -5,6 +5,7 @@
 //! here.
 
 mod chain_rows;
+mod cuts;
 mod drift_rows;
 mod error;
 mod eviction_rows;
@@ -28,6 +29,7 @@ pub use error::StoreError;
 pub use outbox::{HookWrite, Outbox, OutboxEvent, OutboxRow};
 pub use rows::StoredGrant;
 use rusqlite::{Connection, OpenFlags};
+use stint_policy::Retention;
 use stint_proto::{
     Attestation, GrantId, GroupName, RecordPage, RequestId, Residue, RoleName, Timestamp, Uid,
     UserName,
@@ -41,6 +43,7 @@ pub use values::{
 use crate::domain::grant::Grant;
 use crate::domain::human::Process;
 use crate::domain::request::Request;
+use crate::record::Entry;
 
 /// What `quick_check` found, on one line and without its heading of stars.
 fn one_line(found: &str) -> String {
@@ -49,15 +52,16 @@ fn one_line(found: &str) -> String {
 }
 
 type Query = Box<dyn FnOnce(&Connection) + Send>;
-/// Whom checkpoints are told.
-type Checkpoints = Box<dyn Fn(stint_record::Checkpoint) + Send>;
+/// Who tells the log of the chain.
+type OfChain = Box<dyn Fn(&Entry) + Send>;
 type Reply = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
 
 enum Job {
     Note(Box<Write>),
     Change(Vec<Write>, Reply),
     Query(Query),
-    Checkpoints(Checkpoints),
+    OfChain(OfChain),
+    Keep(Option<Retention>),
     Stop(mpsc::Sender<()>),
 }
 
@@ -276,9 +280,15 @@ impl Store {
     /// links, or when a link is written an hour after the one before, and the last at
     /// [`Store::close`]. None is told twice. It is told by the thread that writes, which it must
     /// not hold up.
-    pub fn tell_checkpoints(&self, tell: impl Fn(stint_record::Checkpoint) + Send + 'static) {
+    pub fn tell_of_chain(&self, tell: impl Fn(&Entry) + Send + 'static) {
         // A state that is closed has no more of them.
-        self.send(Some(Job::Checkpoints(Box::new(tell)))).ok();
+        self.send(Some(Job::OfChain(Box::new(tell)))).ok();
+    }
+
+    /// Has links cut off that are older than this, from now on; none if nothing is said.
+    pub fn keep(&self, keep: Option<Retention>) {
+        // A state that is closed cuts nothing.
+        self.send(Some(Job::Keep(keep))).ok();
     }
 
     /// Links of the record after `after`, none older than `since`, and the end of the chain.

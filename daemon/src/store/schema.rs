@@ -109,8 +109,8 @@ const MIGRATIONS: &[&str] = &[
     super::chain_rows::MIGRATION,
     // 8: reviewers' words, and grants by their beginning.
     super::review_rows::MIGRATION,
-    // 9: what is counted and no link yet.
-    super::floods::MIGRATION,
+    // 9: what is counted and no link yet; where the chain begins.
+    super::cuts::MIGRATION,
 ];
 
 /// The version that this program writes.

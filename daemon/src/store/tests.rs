@@ -196,3 +196,120 @@ async fn a_crash_loses_no_count_that_was_written() {
     let counted = links.iter().find(|link| link.times() > 1).unwrap();
     assert_eq!((counted.times(), counted.boot_id.as_str()), (15, BOOT));
 }
+
+const DAY: i64 = 86_400_000_000;
+
+/// Events that long ago, one an hour, and one now.
+async fn of_days(store: &Store, days: std::ops::Range<i64>) {
+    let now = crate::clock::Clock::now(&crate::clock::KernelClock).wall.micros();
+    let event = |micros: i64| {
+        let at = Timestamp::from_micros(micros);
+        Write::Record(Entry::new(at, Event::CheckAllowed, "secret words".into()))
+    };
+    let hours = (days.start * 24..days.end * 24).rev();
+    let mut writes: Vec<Write> = hours.map(|hour| event(now - hour * DAY / 24)).collect();
+    writes.push(event(now));
+    store.change(writes).await.unwrap();
+}
+
+/// What a look finds to be too old counts from a day ago on: as if it had been found then.
+fn a_day_passes(folder: &Path) {
+    let connection = Connection::open(folder.join("state.sqlite")).unwrap();
+    connection.execute("UPDATE too_old SET at = at - ?1", [DAY]).unwrap();
+}
+
+fn state_is(folder: &Path) -> (i64, i64) {
+    let connection = Connection::open(folder.join("state.sqlite")).unwrap();
+    let sql = "SELECT min(seq), (SELECT cut FROM chain) FROM record";
+    connection.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?))).unwrap()
+}
+
+#[tokio::test]
+async fn what_the_policy_keeps_no_longer_is_cut_a_day_after_it_was_found() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, _) = opened(folder.path());
+    of_days(&store, 20..80).await;
+    let keep = |store: &Store| store.keep(Some("50d".parse().unwrap()));
+    keep(&store);
+    store.close();
+    assert_eq!(state_is(folder.path()), (1, 0), "found, and still there");
+    // Somebody looks at the policy meanwhile, and keeps more: it is found anew.
+    let (store, _) = opened(folder.path());
+    store.keep(Some("60d".parse().unwrap()));
+    store.close();
+    a_day_passes(folder.path());
+    let (store, _) = opened(folder.path());
+    keep(&store);
+    store.close();
+    assert_eq!(state_is(folder.path()), (1, 0), "found by another word");
+    a_day_passes(folder.path());
+    let told: Arc<Mutex<Vec<Entry>>> = Arc::default();
+    let (store, _) = opened(folder.path());
+    let log = Arc::clone(&told);
+    store.tell_of_chain(move |entry| log.lock().unwrap().push(entry.clone()));
+    keep(&store);
+    // It looks once more behind each cut.
+    store.change(Vec::new()).await.unwrap();
+    store.change(Vec::new()).await.unwrap();
+    store.close();
+    let cut = 30 * 24;
+    assert_eq!(state_is(folder.path()), (cut + 1, cut));
+    let connection = Connection::open(folder.path().join("state.sqlite")).unwrap();
+    let page = stint_record::rows::page(&connection, 0, Timestamp(0), 10_000).unwrap();
+    let base = stint_record::rows::cut(&connection).unwrap();
+    let told = told.lock().unwrap();
+    let checkpoints: Vec<_> = told.iter().filter_map(|entry| entry.checkpoint).collect();
+    let mut verifier = stint_record::Verifier::after(base, checkpoints);
+    page.links.iter().for_each(|link| verifier.take(link).unwrap());
+    assert_eq!(verifier.end(), Ok(()));
+    let seal = verifier.seal().unwrap();
+    assert_eq!((seal.first, seal.last, seal.link), (1, base, verifier.confirmed()));
+    assert!(seal.since.unwrap() < seal.until.unwrap());
+    let cuts: Vec<_> = told.iter().filter(|entry| entry.event == Event::AuditCut).collect();
+    assert_eq!(cuts.len(), 1, "told once");
+    assert!(cuts[0].message.starts_with("links 1 to 720 of "), "{}", cuts[0].message);
+    assert!(cuts[0].message.ends_with(" were cut off: 50d are kept"), "{}", cuts[0].message);
+}
+
+#[tokio::test]
+async fn a_record_that_is_broken_is_not_cut() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, _) = opened(folder.path());
+    of_days(&store, 40..80).await;
+    store.keep(Some("30d".parse().unwrap()));
+    store.close();
+    a_day_passes(folder.path());
+    let connection = Connection::open(folder.path().join("state.sqlite")).unwrap();
+    connection.execute("UPDATE record SET message = 'x' WHERE seq = 500", []).unwrap();
+    drop(connection);
+    let (store, _) = opened(folder.path());
+    store.keep(Some("30d".parse().unwrap()));
+    store.change(Vec::new()).await.unwrap();
+    store.close();
+    assert_eq!(state_is(folder.path()), (1, 0));
+}
+
+#[tokio::test]
+async fn a_large_record_is_cut_bit_by_bit_and_what_was_cut_is_not_in_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, _) = opened(folder.path());
+    of_days(&store, 40..1_000).await;
+    store.keep(Some("30d".parse().unwrap()));
+    store.close();
+    a_day_passes(folder.path());
+    let (store, _) = opened(folder.path());
+    store.keep(Some("30d".parse().unwrap()));
+    for _ in 0..10 {
+        store.change(Vec::new()).await.unwrap();
+    }
+    store.close();
+    let all = 960 * 24;
+    assert_eq!(state_is(folder.path()), (all + 1, all));
+    let connection = Connection::open(folder.path().join("state.sqlite")).unwrap();
+    let cuts = "SELECT count(*) FROM record WHERE event = 'audit.cut'";
+    assert_eq!(connection.query_row(cuts, [], |row| row.get::<_, i64>(0)), Ok(3));
+    drop(connection);
+    let bytes = std::fs::read(folder.path().join("state.sqlite")).unwrap();
+    let found = bytes.windows(12).filter(|bytes| *bytes == b"secret words").count();
+    assert_eq!(found, 1, "that of the link which is kept");
+}

@@ -8,11 +8,14 @@ use std::sync::mpsc::{Receiver, RecvError, RecvTimeoutError, Sender};
 use std::time::Duration;
 
 use rusqlite::Connection;
+use stint_policy::Retention;
+use stint_proto::{Event, Timestamp};
 use stint_record::Head;
 
 use super::floods::{self, Floods};
-use super::{Checkpoints, Job, StoreError, Write, chain_rows, rows};
+use super::{Job, OfChain, StoreError, Write, chain_rows, cuts, rows};
 use crate::clock::{Clock, KernelClock};
+use crate::record::Entry;
 
 /// How long an event may wait for others to share its transaction, in microseconds.
 const BATCH_MICROS: i64 = 50_000;
@@ -20,6 +23,9 @@ const BATCH_MICROS: i64 = 50_000;
 const BATCH_LIMIT: usize = 512;
 /// The most events that wait for a state that cannot be written; beyond it the oldest are lost.
 const WAITING_LIMIT: usize = 10_000;
+
+/// How long it is to the next look for what is too old, in microseconds, where one failed.
+const LOOK_AGAIN_MICROS: i64 = 86_400_000_000;
 
 /// How many links there are from one checkpoint to the next at the most.
 const CHECKPOINT_LINKS: i64 = 1_000;
@@ -44,7 +50,9 @@ pub(super) fn spawn(
         boot_id,
         head,
         told: (0, 0),
-        checkpoints: None,
+        of_chain: None,
+        keep: None,
+        next_look: 0,
     };
     std::thread::Builder::new()
         .name("state".to_owned())
@@ -72,7 +80,10 @@ struct Writer {
     head: Head,
     /// The link of the last checkpoint, and when on the boot clock.
     told: (i64, i64),
-    checkpoints: Option<Checkpoints>,
+    of_chain: Option<OfChain>,
+    /// How long links are kept, and when, on the boot clock, it is looked for older ones.
+    keep: Option<Retention>,
+    next_look: i64,
 }
 
 impl Writer {
@@ -84,6 +95,7 @@ impl Writer {
                 return Some(stopped);
             }
             self.end_floods(Some(KernelClock.now().boot));
+            self.cut_what_is_old();
             if self.notes.is_empty() && !self.floods.has_grown() {
                 continue;
             }
@@ -110,10 +122,13 @@ impl Writer {
         None
     }
 
-    /// Waits for a job, and no longer than until a count is over.
+    /// Waits for a job, and no longer than until a count is over, or the record is to be looked at.
     fn next(&self, queue: &Receiver<Job>) -> Result<Option<Job>, RecvError> {
-        let Some(end) = self.floods.next_end() else { return queue.recv().map(Some) };
-        let left = end.saturating_sub(KernelClock.now().boot).max(0).unsigned_abs();
+        let look = self.keep.map(|_| self.next_look);
+        let Some(until) = self.floods.next_end().into_iter().chain(look).min() else {
+            return queue.recv().map(Some);
+        };
+        let left = until.saturating_sub(KernelClock.now().boot).max(0).unsigned_abs();
         match queue.recv_timeout(Duration::from_micros(left)) {
             Ok(job) => Ok(Some(job)),
             Err(RecvTimeoutError::Timeout) => Ok(None),
@@ -151,9 +166,15 @@ impl Writer {
             Job::Change(writes, reply) => reply(self.commit(&writes)),
             // Whoever asks hears of nothing where there is none.
             Job::Query(query) => drop(self.connection().map(|connection| query(connection))),
-            Job::Checkpoints(tell) => {
-                self.checkpoints = Some(tell);
+            Job::OfChain(tell) => {
+                self.of_chain = Some(tell);
                 self.checkpoint();
+            }
+            Job::Keep(keep) => {
+                if keep != self.keep {
+                    (self.keep, self.next_look) = (keep, 0);
+                    self.cut_what_is_old();
+                }
             }
             Job::Stop(stopped) => {
                 self.end_floods(None);
@@ -210,11 +231,58 @@ impl Writer {
 
     /// Tells how far the chain has come, unless that was told.
     fn checkpoint(&mut self) {
-        let Some(tell) = self.checkpoints.as_ref().filter(|_| self.head.seq > self.told.0) else {
+        let Some(tell) = self.of_chain.as_ref().filter(|_| self.head.seq > self.told.0) else {
             return;
         };
-        tell(self.head);
-        self.told = (self.head.seq, KernelClock.now().boot);
+        let now = KernelClock.now();
+        let text = format!("the record has come to link {}", self.head.seq);
+        let mut entry = Entry::new(now.wall, Event::AuditCheckpoint, text);
+        entry.checkpoint = Some(self.head);
+        tell(&entry);
+        self.told = (self.head.seq, now.boot);
+    }
+
+    /// Cuts off what the policy keeps no longer, if it is time to look for it.
+    fn cut_what_is_old(&mut self) {
+        let now = KernelClock.now();
+        let Some(keep) = self.keep.filter(|_| self.next_look <= now.boot) else { return };
+        let pause = self.try_cut(keep, now.wall).unwrap_or_else(|error| {
+            eprintln!("stintd: the record was not looked at for what is too old: {error}");
+            LOOK_AGAIN_MICROS
+        });
+        self.next_look = now.boot.saturating_add(pause);
+    }
+
+    /// Looks, and cuts. Returns how long it is then to the next look, in microseconds.
+    fn try_cut(&mut self, keep: Retention, now: Timestamp) -> Result<i64, StoreError> {
+        let (boot_id, head) = (self.boot_id.clone(), self.head);
+        let transaction = self.connection()?.transaction()?;
+        let to = match cuts::look(&transaction, head, keep, now)? {
+            cuts::Look::Cut(to) => to,
+            cuts::Look::Later(pause) => {
+                transaction.commit()?;
+                return Ok(pause);
+            }
+        };
+        match cuts::cut(&transaction, &boot_id, head, to, (keep, now))? {
+            Ok((head, seal)) => {
+                transaction.commit()?;
+                self.head = head;
+                if let Some(tell) = &self.of_chain {
+                    tell(&seal);
+                }
+                // The seal itself has to leave the host.
+                self.checkpoint();
+                Ok(0)
+            }
+            Err(fault) => {
+                eprintln!(
+                    "stintd: nothing is cut off the record, as it is broken: {fault}. \
+                     root: stint audit verify"
+                );
+                Ok(LOOK_AGAIN_MICROS)
+            }
+        }
     }
 
     fn connection(&mut self) -> Result<&mut Connection, StoreError> {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::table::Table;
 use super::{Load, position};
-use crate::{Backend, GateMode, Policy, Position};
+use crate::{Backend, BadRetention, GateMode, Policy, Position};
 
 /// Where each key was seen first.
 type Seen = BTreeMap<&'static str, Position>;
@@ -15,11 +15,8 @@ pub(super) fn read(load: &mut Load<'_>, tops: &[Table<'_>], policy: &mut Policy)
         if let Some(gate) = top.table(&mut load.report, "gate") {
             read_gate(load, &gate, policy, &mut seen);
         }
-        if let Some(audit) = top.table(&mut load.report, "audit")
-            && first_place(load, &audit, "readers", "audit.readers", &mut seen).is_some()
-        {
-            let nodes = audit.texts(&mut load.report, "readers").unwrap_or_default();
-            policy.audit_readers = load.principals(nodes, true);
+        if let Some(audit) = top.table(&mut load.report, "audit") {
+            read_audit(load, &audit, policy, &mut seen);
         }
         if let Some(requests) = top.table(&mut load.report, "requests") {
             read_requests(load, &requests, policy, &mut seen);
@@ -58,6 +55,20 @@ fn read_gate(load: &mut Load<'_>, gate: &Table<'_>, policy: &mut Policy, seen: &
         let nodes = gate.texts(&mut load.report, "exempt").unwrap_or_default();
         policy.gate.exempt = load.principals(nodes, true);
         policy.gate.exempt_at = Some(at);
+    }
+}
+
+fn read_audit(load: &mut Load<'_>, audit: &Table<'_>, policy: &mut Policy, seen: &mut Seen) {
+    if first_place(load, audit, "readers", "audit.readers", seen).is_some() {
+        let nodes = audit.texts(&mut load.report, "readers").unwrap_or_default();
+        policy.audit_readers = load.principals(nodes, true);
+    }
+    if first_place(load, audit, "keep", "audit.keep", seen).is_some()
+        && let Some(node) = audit.any(&mut load.report, "keep")
+    {
+        let hint =
+            |_: &BadRetention| "from \"30d\" to \"36500d\"; without the key it is kept for ever";
+        policy.audit_keep = load.report.parsed(&node, hint);
     }
 }
 

@@ -186,7 +186,7 @@ impl<'a> Table<'a> {
             (key.kind, value.get_ref()),
             (Kind::Table, DeValue::Table(_))
                 | (Kind::Tables | Kind::Texts | Kind::Durations, DeValue::Array(_))
-                | (Kind::Text | Kind::Word(_) | Kind::Duration, DeValue::String(_))
+                | (Kind::Text | Kind::Word(_) | Kind::Duration | Kind::Days, DeValue::String(_))
                 | (Kind::Number { .. }, DeValue::Integer(_))
                 | (Kind::Flag, DeValue::Boolean(_))
                 | (Kind::Time, DeValue::Datetime(_))

@@ -160,3 +160,81 @@ fn checkpoints_that_contradict_each_other_are_not_both_met() {
     let other = Head { seq: 2, hash: START };
     assert_eq!(verify(&links, &[other, head(&links)]), Err(Fault::Rewritten { seq: 2 }));
 }
+
+/// A chain whose links up to `to` were cut off by a link that says so, and what they followed.
+fn cut(mut links: Vec<Link>, to: usize) -> (Vec<Link>, Head) {
+    let end = head(&links);
+    let last = head(&links[..to]);
+    let mut seal = Link {
+        seq: end.seq + 1,
+        event: "audit.cut".into(),
+        fields: format!(
+            "{{\"STINT_FIRST\":\"1\",\"STINT_LINK\":\"{to}\",\"STINT_HASH\":\"{}\"}}",
+            hex(&last.hash)
+        ),
+        ..links[0].clone()
+    };
+    seal.hash = digest(&end.hash, &seal).to_vec();
+    links.push(seal);
+    links.drain(..to);
+    (links, last)
+}
+
+fn verify_after(links: &[Link], cut: Head, checkpoints: &[Checkpoint]) -> Result<Head, Fault> {
+    let mut verifier = Verifier::after(cut, checkpoints.iter().copied());
+    links.iter().try_for_each(|link| verifier.take(link))?;
+    verifier.end().map(|()| verifier.head())
+}
+
+proptest! {
+    #[test]
+    fn what_was_cut_off_and_sealed_is_not_missed(texts in messages(), to in any::<prop::sample::Index>()) {
+        let whole = chain(&texts);
+        let to = to.index(whole.len()) + 1;
+        let (links, last) = cut(whole.clone(), to);
+        let known = [head(&whole[..1]), last, head(&links)];
+        prop_assert_eq!(verify_after(&links, last, &known), Ok(head(&links)));
+        prop_assert_eq!(verify_after(&links, last, &[]), Ok(head(&links)));
+    }
+
+    #[test]
+    fn a_missing_beginning_is_found(texts in messages(), to in any::<prop::sample::Index>()) {
+        let whole = chain(&texts);
+        let to = to.index(whole.len() - 1) + 1;
+        let last = head(&whole[..to]);
+        let links = &whole[to..];
+        let to = to as i64;
+        // Nobody says that anything was cut.
+        prop_assert_eq!(verify(links, &[]), Err(Fault::Missing { seq: 1, found: to + 1 }));
+        // The state does, and no link.
+        prop_assert_eq!(verify_after(links, last, &[]), Err(Fault::Unsealed { seq: 1, last: to }));
+        // With another hash.
+        let other = Head { seq: to, hash: START };
+        prop_assert_eq!(verify_after(links, other, &[]), Err(Fault::Changed { seq: to + 1 }));
+    }
+
+    #[test]
+    fn more_than_the_seal_says_is_missed(texts in messages(), to in any::<prop::sample::Index>()) {
+        let whole = chain(&texts);
+        let to = to.index(whole.len() - 1) + 1;
+        let (mut links, _) = cut(whole.clone(), to);
+        links.remove(0);
+        let last = head(&whole[..=to]);
+        let to = to as i64;
+        let fault = Fault::Unsealed { seq: to + 1, last: to + 1 };
+        prop_assert_eq!(verify_after(&links, last, &[]), Err(fault));
+    }
+}
+
+#[test]
+fn a_seal_that_no_checkpoint_knows_is_not_believed() {
+    let whole = chain(&["a", "b", "c", "d"].map(str::to_owned));
+    let known = head(&whole);
+    // As good as a forger can make it who has all links, and no checkpoint that tells of it.
+    let (links, last) = cut(whole, 3);
+    assert_eq!(verify_after(&links, last, &[known]), Err(Fault::Unconfirmed { last: 3, seal: 5 }));
+    assert_eq!(verify_after(&links, last, &[known, head(&links)]), Ok(head(&links)));
+    let lie = Head { seq: 3, hash: START };
+    let rewritten = Err(Fault::Rewritten { seq: 3 });
+    assert_eq!(verify_after(&links, last, &[lie, head(&links)]), rewritten);
+}

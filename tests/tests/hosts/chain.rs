@@ -3,6 +3,7 @@
 
 use crate::common::{SOON, document, kill};
 use crate::parley::{POLICY, check, gated, grant, prepared, refused};
+use crate::record::assert_state_agrees;
 use rusqlite::Connection;
 use stint_tests::{Host, Output, Suite, eventually};
 
@@ -82,11 +83,20 @@ fn a_record_is_whole_whatever_happens_to_the_daemon() {
         with_events(&host);
         host.reboot();
         with_events(&host);
+        // The log is started anew and begins new files while events come.
+        host.ok("(for i in $(seq 40); do runuser -u alice -- sudo -n true; done) 2>/dev/null &
+             systemctl restart systemd-journald; journalctl --rotate
+             systemctl restart systemd-journald; journalctl --rotate; wait");
+        assert_state_agrees(&host);
         assert!(whole(&host) > first, "{suite:?}");
         // Checkpoints of each orderly start and stop, and they agree.
         let checkpoints = host.journal("STINT_EVENT=audit.checkpoint");
         assert!(checkpoints.len() >= 2, "{suite:?}: {checkpoints:?}");
         assert!(verify(&host).stdout.contains(" it up to link "), "{suite:?}");
+        // A log that has forgotten them is no reason to say that they are well.
+        host.ok("journalctl --rotate --vacuum-time=1us");
+        let forgotten = verify(&host).stdout;
+        assert!(forgotten.contains("Why: this host's journal has none"), "{suite:?}: {forgotten}");
     }
 }
 

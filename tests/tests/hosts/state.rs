@@ -123,6 +123,12 @@ fn on_a_full_disk_nothing_is_granted_and_every_end_still_comes() {
         assert_eq!(listed(&host, id(grant))["end_reason"], reason, "it was forgotten");
     }
     assert_eq!(listed(&host, id(&scheduled))["state"], "active");
+    let record = host.run("journalctl --sync; stint audit verify");
+    assert!(record.ok() && record.stdout.contains(" confirm it up to link "), "{record}");
+    for (grant, event) in [(&revoked, "grant.revoked"), (&expiring, "grant.expired")] {
+        let shown = host.ok(&format!("stint log --grant {} --event {event}", id(grant)));
+        assert_eq!(shown.lines().count(), 1, "what ended on a full disk is in the record: {shown}");
+    }
 }
 
 /// A stintd that has started lets alice in, and ends bob's grant whole.
