@@ -59,7 +59,10 @@ pub(super) fn unnumbered(boot_id: &str, entry: &Entry) -> Link {
         entry.fields().into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect();
     let mut message = harmless(&entry.message);
     if let Some(repeated) = entry.repeated {
-        message.push_str(&format!(" ({} times more)", repeated.count));
+        message.push_str(&match repeated.count {
+            1 => " (once more)".to_owned(),
+            count => format!(" ({count} times more)"),
+        });
     }
     Link {
         seq: 0,

@@ -140,9 +140,9 @@ pub fn migrate(connection: &mut Connection) -> Result<(), Result<i64, rusqlite::
     Ok(())
 }
 
-/// The tables whose rows decide something; they stay small. The record is not among them: it grows,
+/// The tables whose rows decide something, or stand before every write; they stay small. The record is not among them: it grows,
 /// and reading all of it would keep every sudo waiting at the start.
-const CHECKED: [&str; 12] = [
+const CHECKED: [&str; 14] = [
     "grants",
     "requests",
     "memberships",
@@ -155,6 +155,8 @@ const CHECKED: [&str; 12] = [
     "withdrawn",
     "ruled",
     "local_accounts",
+    "chain",
+    "floods",
 ];
 
 /// Checks the tables that decide something, indexes and all (`quick_check`).

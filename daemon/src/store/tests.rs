@@ -313,3 +313,39 @@ async fn a_large_record_is_cut_bit_by_bit_and_what_was_cut_is_not_in_the_file() 
     let found = bytes.windows(12).filter(|bytes| *bytes == b"secret words").count();
     assert_eq!(found, 1, "that of the link which is kept");
 }
+
+#[tokio::test]
+async fn what_a_full_disk_has_cost_is_in_the_record_when_there_is_room_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, _) = opened(folder.path());
+    let told: Arc<Mutex<Vec<Entry>>> = Arc::default();
+    let log = Arc::clone(&told);
+    store.tell_of_chain(move |entry| log.lock().unwrap().push(entry.clone()));
+    // Nothing waits of the start.
+    store.change(Vec::new()).await.unwrap();
+    let disk = Connection::open(folder.path().join("state.sqlite")).unwrap();
+    disk.execute_batch(
+        "CREATE TRIGGER full BEFORE INSERT ON record BEGIN SELECT RAISE(ABORT, 'full'); END",
+    )
+    .unwrap();
+    let event = || Entry::new(Timestamp::from_micros(9), Event::CheckAllowed, "x".into());
+    (0..10_100).for_each(|_| store.note(Write::Record(event())));
+    assert!(store.change(vec![Write::Record(event())]).await.is_err(), "it is full");
+    disk.execute_batch("DROP TRIGGER full").unwrap();
+    drop(disk);
+    store.note(Write::Record(event()));
+    store.close();
+    let links = links(folder.path());
+    // The last is lost too, unless the state was tried in the moment before it.
+    let lost = store.lost();
+    assert!((100..=101).contains(&lost), "{lost}");
+    assert_eq!(u64::try_from(links.len()).unwrap(), 10_101 - lost + 1);
+    let gap = links.iter().find(|link| link.event == "audit.gap").unwrap();
+    assert!(
+        gap.message.starts_with(&format!("{lost} events could not be written ")),
+        "{}",
+        gap.message
+    );
+    let told = told.lock().unwrap();
+    assert_eq!(told.iter().filter(|entry| entry.event == Event::AuditGap).count(), 1);
+}

@@ -47,6 +47,7 @@ pub(super) fn spawn(
         floods: Floods::default(),
         left: true,
         lost,
+        untold: 0,
         boot_id,
         head,
         told: (0, 0),
@@ -75,6 +76,8 @@ struct Writer {
     /// A daemon before this one may have left counts that are no links.
     left: bool,
     lost: Arc<AtomicU64>,
+    /// How many of them the record does not tell of yet.
+    untold: u64,
     boot_id: String,
     /// Where the record's chain ends.
     head: Head,
@@ -147,6 +150,7 @@ impl Writer {
         if self.notes.len() >= WAITING_LIMIT {
             let events = self.notes.pop_front().map_or(0, |write| write.events());
             self.lost.fetch_add(events, Ordering::Relaxed);
+            self.untold = self.untold.saturating_add(events);
         }
         self.notes.push_back(write);
     }
@@ -180,6 +184,7 @@ impl Writer {
                 self.end_floods(None);
                 self.flush();
                 self.checkpoint();
+                self.give_up();
                 return Some(stopped);
             }
         }
@@ -303,13 +308,34 @@ impl Writer {
         let mut batch: Vec<Write> = self.notes.drain(..).collect();
         let noted = batch.len();
         batch.extend(self.floods.grown().into_iter().map(Write::Counted));
+        let gap = (self.untold > 0).then(|| gap(self.untold));
+        batch.extend(gap.clone().map(Write::Record));
         if self.commit(&batch).is_ok() {
             self.floods.written();
+            self.untold = 0;
+            if let (Some(gap), Some(tell)) = (gap, &self.of_chain) {
+                tell(&gap);
+            }
         } else {
             batch.truncate(noted);
             self.notes = batch.into();
         }
     }
+
+    /// What waits cannot be written before the end: the log alone can be told. A count is found by the
+    /// next daemon as far as it was written.
+    fn give_up(&mut self) {
+        let waiting: u64 = self.notes.iter().map(Write::events).sum();
+        let lost = self.untold.saturating_add(waiting);
+        if let Some(tell) = self.of_chain.as_ref().filter(|_| lost > 0) {
+            tell(&gap(lost));
+        }
+    }
+}
+
+fn gap(lost: u64) -> Entry {
+    let text = format!("{lost} events could not be written to the record (was its disk full?)");
+    Entry::new(KernelClock.now().wall, Event::AuditGap, text)
 }
 
 fn is_read_only(error: &rusqlite::Error) -> bool {
