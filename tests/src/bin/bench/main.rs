@@ -12,6 +12,7 @@
 mod ends;
 mod floods;
 mod programs;
+mod record;
 mod residue;
 mod samples;
 mod table;
@@ -33,7 +34,7 @@ pub(crate) const PROGRAMS: &str = "/usr/local/lib/stint-bench";
 /// Where its PAM files lie: alone, so that PAM loads nothing beside the module that is measured.
 const PAM_FILES: &str = "/etc/stint-bench/pam.d";
 /// Where stintd keeps its state.
-const STATE: &str = "/var/lib/stint/state.sqlite";
+pub(crate) const STATE: &str = "/var/lib/stint/state.sqlite";
 /// How many processes of each candidate are measured.
 const ROUNDS: usize = 300;
 /// How many times the small and the large state take turns, and how many samples each turn has.
@@ -81,7 +82,7 @@ fn target() -> PathBuf {
 
 /// What is measured, one after the other.
 type Part = (&'static str, fn(&Host, &Programs, &mut Table));
-const PARTS: [Part; 7] = [
+const PARTS: [Part; 8] = [
     ("idle", |host, _, table| idle(host, table)),
     ("checks", |host, _, table| checks(host, table)),
     ("sudo", |host, _, table| sudo(host, table)),
@@ -89,6 +90,8 @@ const PARTS: [Part; 7] = [
     ("ends", |host, _, table| ends::lateness(host, table)),
     ("residue", |host, _, table| residue::looks(host, table)),
     ("floods", floods::requests),
+    // The last: the state is another one then.
+    ("record", |host, _, table| record::verify(host, table)),
 ];
 
 /// The suites and parts that are asked for: `bench [SUITE [PART…]]`.
