@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 use stint_proto::{
     EligibleEntry, Event, GrantState, Link, Origin, ReviewedGrant, RoleName, Timestamp, UserName,
 };
@@ -170,13 +170,9 @@ impl Review {
         if link.at < self.period.from || link.at >= self.period.until {
             return;
         }
-        let fields = match serde_json::from_str(&link.fields) {
-            Ok(Value::Object(fields)) => fields,
-            _ => Map::new(),
-        };
+        let fields = link.read_fields();
         let field = |name: &str| fields.get(name).and_then(Value::as_str).map(str::to_owned);
-        // A link may stand for many events of one kind.
-        let count = field("STINT_COUNT").and_then(|count| count.parse().ok()).unwrap_or(1_u64);
+        let count = link.times();
         let Some(event) = Event::ALL.iter().find(|event| event.as_str() == link.event) else {
             return;
         };
