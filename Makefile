@@ -106,7 +106,8 @@ uninstall: ## take an installation from source off again: gates off, grants ende
 	test -n "$(MODULE_DIR)" || { echo "no folder of PAM modules found: give MODULE_DIR=..."; exit 1; }
 	if [ -z "$(DESTDIR)" ]; then \
 		if [ -d /run/systemd/system ]; then systemctl disable \
-			stintd.socket stintd.service stint-sweep.path stint-sweep.service; fi; \
+			stintd.socket stintd.service stint-sweep.path stint-sweep.service \
+			stint-metrics.timer; fi; \
 		sh packaging/deb/prerm remove; \
 	fi
 	staged=$$(mktemp -d); \
@@ -116,7 +117,8 @@ uninstall: ## take an installation from source off again: gates off, grants ende
 		while IFS= read -r -d '' file; do rm -f "$(DESTDIR)/$$file"; done
 	if [ -z "$(DESTDIR)" ] && [ -d /run/systemd/system ]; then \
 		systemctl --runtime unmask stintd.socket stintd.service \
-			stint-sweep.path stint-sweep.timer stint-sweep.service; \
+			stint-sweep.path stint-sweep.timer stint-sweep.service \
+			stint-metrics.timer stint-metrics.service; \
 		systemctl daemon-reload; \
 	fi
 

@@ -15,6 +15,11 @@ const LIMIT: Duration = Duration::from_secs(60);
 /// The same where a person may have to type a password: the daemon waits 120 s for it.
 const PASSWORD_LIMIT: Duration = Duration::from_secs(150);
 
+/// How often, and with what pauses, it is looked whether a daemon that is being started has its name
+/// on the bus.
+const STARTING_TRIES: usize = 20;
+const STARTING_PAUSE: Duration = Duration::from_millis(100);
+
 /// Calls a method of the daemon.
 ///
 /// # Errors
@@ -25,6 +30,47 @@ where
     R: for<'d> DynamicDeserialize<'d>,
 {
     runtime()?.block_on(ask(method, body, LIMIT))
+}
+
+/// Calls a method of the daemon if it runs: one that somebody has stopped is not started for it, as
+/// the bus else does. One that is just being started is waited for, for a moment.
+///
+/// # Errors
+/// As [`call`].
+pub fn call_running<R>(method: &str) -> Result<R, Failure>
+where
+    R: for<'d> DynamicDeserialize<'d>,
+{
+    let call = async || {
+        let bus = zbus::Connection::system().await.map_err(|_| no_bus())?;
+        let daemon = zbus::proxy::Builder::<zbus::Proxy<'_>>::new(&bus)
+            .destination(BUS_NAME)
+            .path(OBJECT_PATH)
+            .interface(INTERFACE)
+            .cache_properties(zbus::proxy::CacheProperties::No)
+            .build()
+            .await
+            .map_err(|error| refused(&error))?;
+        let flags = zbus::proxy::MethodFlags::NO_AUTO_START;
+        let answer = daemon.call_with_flags(method, flags, &()).await;
+        // Nothing only where no answer was asked for.
+        answer.map_err(|error| refused(&error))?.ok_or_else(|| unreachable("it does not answer"))
+    };
+    let patiently = async {
+        for _ in 0..STARTING_TRIES {
+            match call().await {
+                Err(failure) if failure.status == ExitStatus::Unavailable => {}
+                done => return done,
+            }
+            tokio::time::sleep(STARTING_PAUSE).await;
+        }
+        call().await
+    };
+    runtime()?.block_on(async {
+        tokio::time::timeout(LIMIT, patiently)
+            .await
+            .unwrap_or_else(|_| Err(unreachable("it does not answer")))
+    })
 }
 
 /// Calls a method for which the daemon may have to wait for a person's password; who is to be asked

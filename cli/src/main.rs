@@ -8,6 +8,7 @@ mod bus;
 mod checkpoints;
 mod clock;
 mod doctor;
+mod exposition;
 mod failure;
 mod gate;
 mod json;

@@ -5,6 +5,7 @@
 pub mod accounts;
 pub mod applied;
 pub mod clock;
+pub mod counters;
 pub mod dbus;
 pub mod domain;
 pub mod enforce;

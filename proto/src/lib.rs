@@ -13,6 +13,7 @@ mod ids;
 #[cfg(feature = "json")]
 pub mod json;
 mod length;
+mod metrics;
 mod names;
 mod record;
 mod request;
@@ -31,6 +32,7 @@ pub use event::{Decision, Event, MESSAGE_ID_BASE};
 pub use grant::{EndReason, Grant, GrantState, Origin};
 pub use ids::{BadName, GrantId, GroupName, RequestId, RoleName, ServiceName, Uid, UserName};
 pub use length::{BadLength, Length};
+pub use metrics::{Metric, MetricKind, Sample};
 pub use names::*;
 pub use record::{Link, RecordPage};
 pub use request::{

@@ -43,6 +43,19 @@ impl Suite {
         let more = if self.has_sudo_rs() { ",sudo-rs" } else { "" };
         format!("{PACKAGES}{more}")
     }
+
+    /// What is run in a new image.
+    fn customize(self) -> String {
+        let debs = match self {
+            Self::Bookworm => format!(
+                "mkdir -p \"$1{DEBS_DIR}\" && cd \"$1{DEBS_DIR}\"\n\
+                 APT_CONFIG=\"$MMDEBSTRAP_APT_CONFIG\" apt-get -q -o APT::Sandbox::User=root \
+                 download {DEBS}\n"
+            ),
+            Self::Trixie => String::new(),
+        };
+        format!("{CUSTOMIZE}{debs}")
+    }
 }
 
 /// What every host has installed, beside Debian's essential packages. nscd does not run until a test
@@ -50,6 +63,13 @@ impl Suite {
 const PACKAGES: &str = "acl,attr,dbus,faketime,libnss-systemd,libpam-modules,libpam-systemd,\
 netcat-openbsd,nscd,opendoas,openssh-client,openssh-server,passwd,pkexec,polkitd,procps,python3,strace,sudo,\
 systemd,systemd-sysv,util-linux";
+
+/// What lies in an image of Debian 12 as packages below [`DEBS_DIR`], for the test that installs it:
+/// the programs that are to understand what stint writes for them.
+const DEBS: &str = "auditd libauparse0 prometheus prometheus-node-exporter";
+
+/// Where they lie in the host.
+pub const DEBS_DIR: &str = "/opt/debs";
 
 /// Run once in a new image; `$1` is its root. The users' shell is dash, which leaves echo and
 /// prompts to the terminal's own settings, so that a test can type into it.
@@ -97,9 +117,10 @@ fn cache() -> PathBuf {
 /// missing is made first.
 pub(crate) fn layers(suite: Suite, deb: Option<&Path>) -> Layers {
     let packages = suite.packages();
-    let key = fingerprint(&[suite.name().as_bytes(), packages.as_bytes(), CUSTOMIZE.as_bytes()]);
+    let customize = suite.customize();
+    let key = fingerprint(&[suite.name().as_bytes(), packages.as_bytes(), customize.as_bytes()]);
     let name = format!("{}-{key}", suite.name());
-    let image = once(&cache().join(&name), |part| debootstrap(suite, &packages, part));
+    let image = once(&cache().join(&name), |part| debootstrap(suite, &packages, &customize, part));
     let Some(deb) = deb else { return Layers(vec![image]) };
     let bytes = fs::read(deb).unwrap_or_else(|e| panic!("the package {}: {e}", deb.display()));
     let layer = cache().join(format!("{name}+{}", fingerprint(&[&bytes])));
@@ -134,12 +155,12 @@ fn once(path: &Path, make: impl FnOnce(&Path)) -> PathBuf {
     path.to_owned()
 }
 
-fn debootstrap(suite: Suite, packages: &str, root: &Path) {
+fn debootstrap(suite: Suite, packages: &str, customize: &str, root: &Path) {
     let mut command = Command::new("mmdebstrap");
     command
         .args(["--quiet", "--variant=minbase"])
         .arg(format!("--include={packages}"))
-        .arg(format!("--customize-hook={CUSTOMIZE}"))
+        .arg(format!("--customize-hook={customize}"))
         .arg(suite.name())
         .arg(root);
     let output = run(command, b"", Deadline::after(MAKE));

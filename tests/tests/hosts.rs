@@ -70,6 +70,8 @@ mod hooks;
 mod hung;
 #[path = "hosts/log.rs"]
 mod log;
+#[path = "hosts/metrics.rs"]
+mod metrics;
 #[path = "hosts/module.rs"]
 mod module;
 #[path = "hosts/module_floods.rs"]

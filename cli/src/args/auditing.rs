@@ -46,6 +46,14 @@ fn event(text: &str) -> Result<String, String> {
     Err(format!("there is no event {}: write it such as {hint}", stint_policy::text::quoted(text)))
 }
 
+/// `stint metrics`.
+#[derive(Debug, Args)]
+pub struct MetricsArgs {
+    /// Into this file, which is replaced whole; that stintd does not answer is said in it too
+    #[arg(long, short, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
 /// `stint audit`.
 #[derive(Debug, Args)]
 #[command(subcommand_value_name = "VERB", subcommand_help_heading = "Verbs")]

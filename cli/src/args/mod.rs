@@ -9,7 +9,7 @@ use clap::{Args, Parser, Subcommand};
 use stint_proto::{GrantId, GroupName, Length, RoleName, ServiceName, UserName};
 
 pub use asking::{Asking, CancelArgs, DropArgs, ExtendArgs, RequestArgs, RunArgs, WaitArgs};
-pub use auditing::{AuditArgs, AuditVerb, LogArgs, VerifyArgs};
+pub use auditing::{AuditArgs, AuditVerb, LogArgs, MetricsArgs, VerifyArgs};
 pub use deciding::{ApproveArgs, DenyArgs};
 pub use reviewing::ReviewArgs;
 
@@ -125,6 +125,13 @@ pub enum Verb {
     Log(LogArgs),
     /// Whether the record is as it was written (root and readers of the record)
     Audit(AuditArgs),
+    /// Numbers for monitoring, as Prometheus reads them (root and readers of the record)
+    #[command(
+        after_help = "Examples:\n  stint metrics\n  stint metrics --output /var/lib/prometheus/node-exporter/stint.prom\n\n\
+                      stint-metrics.timer, once it is enabled, does the second every minute, for \
+                      the node exporter. A stintd that does not answer is stint_up 0 there."
+    )]
+    Metrics(MetricsArgs),
     /// Requests and grants, live, full screen; approve and deny them there
     #[command(after_help = crate::watch::manual())]
     Watch,

@@ -59,6 +59,11 @@ pub fn page() -> String {
         "Asks for the password of whoever approves or denies, if polkit wants it.",
     );
     page.term("/var/lib/stint/gate/", "PAM files as they were before stint gate on.");
+    page.term(
+        "/var/lib/prometheus/node-exporter/stint.prom",
+        "Numbers for the node exporter, once stint-metrics.timer is enabled.",
+    );
+    page.term("/usr/share/stint/grafana-dashboard.json", "A dashboard for Grafana of them.");
     page.finish("stintd(8), pam_stint(8), stint-policy(5), sudo(8), pam.conf(5)")
 }
 

@@ -13,6 +13,7 @@ pub mod generate;
 pub mod grant;
 pub mod list;
 pub mod log;
+pub mod metrics;
 pub mod pending;
 pub mod policy;
 pub mod reload;
@@ -58,6 +59,7 @@ pub fn run(cli: Cli) -> Result<u8, Failure> {
         Verb::List(args) => list::run(args),
         Verb::Log(args) => log::run(&args),
         Verb::Audit(args) => audit::run(args),
+        Verb::Metrics(args) => metrics::run(&args),
         Verb::Watch => watch::run(),
         Verb::Reload(json) => reload::run(json),
         Verb::Gate(args) => gate::run(args),

@@ -27,7 +27,7 @@ pub enum For {
 }
 
 /// The table.
-pub const TABLE: [(&str, For); 28] = [
+pub const TABLE: [(&str, For); 29] = [
     ("Check", For::Module),
     ("RequestAtDoor", For::Module),
     ("OpenSession", For::Module),
@@ -42,6 +42,7 @@ pub const TABLE: [(&str, For); 28] = [
     ("GrantsSince", For::Readers),
     ("Eligible", For::Readers),
     ("Attest", For::Readers),
+    ("Metrics", For::Readers),
     ("List", For::Everyone),
     ("Status", For::Everyone),
     ("Roles", For::Everyone),

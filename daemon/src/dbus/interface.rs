@@ -7,8 +7,9 @@ use std::time::Duration;
 use stint_proto::{
     ApproveOrder, AttestOrder, Attestation, CheckAnswer, DenyOrder, DoorRequest, DropOrder,
     EligibleEntry, ErrorCode, Explain, Explanation, ExtendOrder, Grant, GrantId, GrantOrder,
-    GrantsPage, Health, ListFilter, PamItems, PastRequest, RecordPage, ReloadReport, Request,
-    RequestId, RequestOrder, ReviewOrder, RevokeOrder, RoleSummary, Status, Timestamp, Uid,
+    GrantsPage, Health, ListFilter, Metric, PamItems, PastRequest, RecordPage, ReloadReport,
+    Request, RequestId, RequestOrder, ReviewOrder, RevokeOrder, RoleSummary, Status, Timestamp,
+    Uid,
 };
 use zbus::message::Header;
 use zbus::{Connection, interface};
@@ -451,5 +452,16 @@ impl Interface {
         let by = self.admit("Attest", connection, &header).await?;
         let _turn = by.turn().await;
         Ok(Box::pin(self.engine.attest(order, &by.caller)).await?)
+    }
+
+    /// Numbers for monitoring: no names of people, and nothing that somebody typed. For root and
+    /// readers of the record.
+    async fn metrics(
+        &self,
+        #[zbus(connection)] connection: &Connection,
+        #[zbus(header)] header: Header<'_>,
+    ) -> Result<Vec<Metric>, BusError> {
+        let _admitted = self.admit("Metrics", connection, &header).await?;
+        Ok(self.engine.metrics().await)
     }
 }

@@ -8,6 +8,10 @@ use stint_proto::Timestamp;
 
 use crate::clock::Moment;
 
+/// A wall clock that moves by more than this against the boot clock was set, in microseconds;
+/// less is time synchronisation at work.
+pub const STEP: i64 = 1_000_000;
+
 /// The end of a grant on both clocks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Deadline {
@@ -30,6 +34,17 @@ impl Deadline {
     #[must_use]
     pub fn is_due(&self, now: Moment) -> bool {
         now.wall >= self.wall || now.boot >= self.boot
+    }
+
+    /// For how long it has been reached, in microseconds. Where one of the clocks was set meanwhile,
+    /// by the boot clock, which nobody sets; `None` if that has not reached it.
+    #[must_use]
+    pub fn passed_for(&self, now: Moment) -> Option<i64> {
+        let by_wall = now.wall.micros_since(self.wall);
+        let by_boot = now.boot.saturating_sub(self.boot);
+        let agree = by_wall.saturating_sub(by_boot).saturating_abs() <= STEP;
+        let passed = if agree { by_wall.max(by_boot) } else { by_boot };
+        (passed >= 0).then_some(passed)
     }
 }
 

@@ -154,7 +154,7 @@ impl Engine {
         let durable = self.store_or_keep(writes);
         // Beside the work on files, which is done on a thread of its own.
         let told = async { entries.iter().for_each(|entry| self.record.tell(entry)) };
-        let (_, mut owed) = match ending.reason {
+        let (failures, mut owed) = match ending.reason {
             // What the clock has ended is over whatever the state says: neither waits for the other.
             EndReason::Expired => tokio::join!(durable, self.bring_about(), told).1,
             EndReason::Revoked | EndReason::Dropped | EndReason::Policy => {
@@ -162,6 +162,7 @@ impl Engine {
                 tokio::join!(self.bring_about(), told).0
             }
         };
+        self.count_ended(ended, ending.reason, &failures);
         self.clear_tickets(ended).await;
         owed.extend(evictions);
         match ending.reason {

@@ -68,6 +68,7 @@ impl Engine {
         for entry in &entries {
             self.record.tell(entry);
         }
+        self.count_granted(&request, now);
         self.announce_grant(policy, &request, &grant);
         if event == Event::GrantExtended {
             self.enforce().await;

@@ -28,6 +28,7 @@ mod holders;
 mod listing;
 mod lookups;
 mod mechanisms;
+mod metrics;
 mod news;
 mod person;
 mod policy;
@@ -190,6 +191,8 @@ pub struct Engine {
     look: Notify,
     /// Another number with everything that boards show.
     serial: watch::Sender<u64>,
+    /// When this daemon was started.
+    started: Moment,
     /// Held for as long as this lives: no second daemon may use the state.
     _lock: Flock<File>,
 }

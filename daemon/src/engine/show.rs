@@ -236,7 +236,7 @@ impl Engine {
         }
     }
 
-    fn alarms(&self, state: &State) -> Vec<Alarm> {
+    pub(super) fn alarms(&self, state: &State) -> Vec<Alarm> {
         let mut alarms = state.alarms.shown();
         alarms.extend(self.hooks.alarms());
         alarms

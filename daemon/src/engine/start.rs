@@ -22,11 +22,10 @@ use super::end::Ending;
 use super::listing::Listing;
 use super::mechanisms::Mechanisms;
 use super::residue::Watched;
-use super::timer::STEP;
 use super::{Engine, Lookups, State};
 use crate::applied::{Applied, Ended};
 use crate::clock::{Moment, SharedClock};
-use crate::domain::deadline::{Deadline, Kept, Mark, Past};
+use crate::domain::deadline::{Deadline, Kept, Mark, Past, STEP};
 use crate::domain::grant::{Grant, Stage};
 use crate::domain::index::Index;
 use crate::domain::passed::Passed;
@@ -220,6 +219,7 @@ impl Engine {
             rearm: Notify::new(),
             look: Notify::new(),
             serial: watch::Sender::new(0),
+            started: now,
             _lock: lock,
         });
         engine.evict(evictions);

@@ -16,14 +16,12 @@ use super::end::Ending;
 use super::enforcement::unsaved_text;
 use super::failure::{About, Failure};
 use crate::clock::Moment;
+use crate::domain::deadline::STEP;
 use crate::domain::grant::Grant;
 use crate::record::Entry;
 use crate::store::Write;
 use crate::waitable::{Waitable, waitable};
 
-/// A wall clock that moves by more than this against the boot clock was set, in microseconds;
-/// less is time synchronisation at work.
-pub(super) const STEP: i64 = 1_000_000;
 /// How long until a full log is tried again, in microseconds: while it takes something, and at the
 /// most.
 const LOG_PAUSES: (i64, i64) = (5_000, 500_000);

@@ -11,7 +11,19 @@ pub use journal::{Journal, Kind};
 use stint_proto::{Event, Timestamp};
 use tokio::sync::Notify;
 
+use crate::counters::Counters;
 use crate::store::{Store, Write};
+
+/// What became of events that were not recorded as they should be, since the start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Losses {
+    /// Never in the log.
+    pub log: u64,
+    /// Never in the state.
+    pub state: u64,
+    /// Not in the log yet.
+    pub waiting: u64,
+}
 
 /// Where events go. Cheap to clone; never waits.
 #[derive(Clone)]
@@ -19,6 +31,7 @@ pub struct Record {
     journal: Arc<Mutex<Journal>>,
     behind: Arc<Notify>,
     store: Store,
+    counters: Arc<Counters>,
 }
 
 impl Record {
@@ -27,16 +40,19 @@ impl Record {
     pub fn new(journal: Journal, store: Store) -> Self {
         let journal = Arc::new(Mutex::new(journal));
         let behind: Arc<Notify> = Arc::default();
+        let counters: Arc<Counters> = Arc::default();
         let (log, log_behind) = (Arc::clone(&journal), Arc::clone(&behind));
+        let counted = Arc::clone(&counters);
         // Nothing of the state is held here: it holds this.
         store.tell_of_chain(move |entry| {
+            counted.event(entry);
             let mut journal = log.lock().unwrap_or_else(PoisonError::into_inner);
             journal.write(entry);
             if journal.is_behind() {
                 log_behind.notify_one();
             }
         });
-        Self { journal, behind, store }
+        Self { journal, behind, store, counters }
     }
 
     /// Records an event that changes nothing by itself: in the log at once, in the state with the
@@ -55,6 +71,7 @@ impl Record {
 
     /// Tells the log of an event that the state holds already, with the change it is about.
     pub fn tell(&self, entry: &Entry) {
+        self.counters.event(entry);
         let (gap, fell_behind) = {
             let mut journal = self.journal.lock().unwrap_or_else(PoisonError::into_inner);
             let was_behind = journal.is_behind();
@@ -89,6 +106,7 @@ impl Record {
         let Some(lost) = gap else { return };
         let text = format!("{lost} events could not be delivered to the system's log");
         let entry = Entry::new(at, Event::AuditGap, text);
+        self.counters.event(&entry);
         self.journal.lock().unwrap_or_else(PoisonError::into_inner).write(&entry);
         self.store.note(Write::Record(entry));
     }
@@ -98,5 +116,20 @@ impl Record {
     pub fn health(&self) -> (Kind, u64) {
         let journal = self.journal.lock().unwrap_or_else(PoisonError::into_inner);
         (journal.kind(), journal.lost().saturating_add(self.store.lost()))
+    }
+
+    /// How many events never came to the log, how many never came to the state, and how many wait
+    /// for room in the log.
+    #[must_use]
+    pub fn losses(&self) -> Losses {
+        let journal = self.journal.lock().unwrap_or_else(PoisonError::into_inner);
+        let waiting = u64::try_from(journal.waiting()).unwrap_or(u64::MAX);
+        Losses { log: journal.lost(), state: self.store.lost(), waiting }
+    }
+
+    /// What is counted for monitoring.
+    #[must_use]
+    pub fn counters(&self) -> &Counters {
+        &self.counters
     }
 }

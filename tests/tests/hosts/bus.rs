@@ -26,7 +26,7 @@ enum For {
 }
 
 /// Every method with a well-formed call of it.
-const TABLE: [(&str, For, &str, &str); 28] = [
+const TABLE: [(&str, For, &str, &str); 29] = [
     ("Check", For::Module, "(sssss)", "sudo alice alice '' ''"),
     ("RequestAtDoor", For::Module, "((sssss)sss)", "sudo root alice '' '' admin x ''"),
     ("OpenSession", For::Module, "(sssss)", "sudo root alice '' ''"),
@@ -45,6 +45,7 @@ const TABLE: [(&str, For, &str, &str); 28] = [
     ("GrantsSince", For::Readers, "x(xs)", "0 0 ''"),
     ("Eligible", For::Readers, "", ""),
     ("Attest", For::AReader, "a{sv}", "3 word s keep grant s zzzz note s x"),
+    ("Metrics", For::Readers, "", ""),
     ("Pending", For::Everyone, "", ""),
     ("Follow", For::Everyone, "tt", "9999 0"),
     ("Request", For::Person, "a{sv}", "2 role s admin reason s x"),

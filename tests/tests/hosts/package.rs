@@ -88,7 +88,8 @@ fn the_units_are_sound_and_hardened() {
         install(&host);
         let verified = host.run(
             "systemd-analyze verify --man=no stintd.service stintd.socket \
-             stint-sweep.path stint-sweep.service stint-sweep.timer",
+             stint-sweep.path stint-sweep.service stint-sweep.timer \
+             stint-metrics.timer stint-metrics.service",
         );
         assert_eq!((verified.status, verified.text().as_str()), (0, ""), "{suite:?}");
         let judged = host.ok("systemd-analyze security --no-pager stintd.service | tail -n 1");
@@ -96,6 +97,14 @@ fn the_units_are_sound_and_hardened() {
         let score: f64 =
             score.and_then(|score| score.parse().ok()).unwrap_or_else(|| panic!("{judged}"));
         assert!(score <= 2.5, "{suite:?}: {judged}");
+        // Off until somebody enables it, and it works within its walls.
+        assert_eq!(host.run("systemctl is-enabled stint-metrics.timer").stdout, "disabled\n");
+        let folder = "/var/lib/prometheus/node-exporter";
+        host.ok(&format!("mkdir -p {folder} && systemctl start stint-metrics.service"));
+        assert!(
+            host.ok(&format!("cat {folder}/stint.prom")).contains("\nstint_up 1\n"),
+            "{suite:?}"
+        );
     }
 }
 

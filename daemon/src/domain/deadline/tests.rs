@@ -212,3 +212,14 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn how_long_it_has_passed_is_told_by_the_clock_that_nobody_sets() {
+    let deadline = Deadline { wall: Timestamp::from_micros(10_000_000), boot: 5_000_000 };
+    assert_eq!(deadline.passed_for(moment(9_999_999, 4_999_999)), None);
+    assert_eq!(deadline.passed_for(moment(10_000_003, 5_000_002)), Some(3));
+    assert_eq!(deadline.passed_for(moment(10_000_002, 4_999_990)), Some(2), "slewed");
+    // Set forwards by an hour, and back by an hour.
+    assert_eq!(deadline.passed_for(moment(3_610_000_000, 4_000_000)), None);
+    assert_eq!(deadline.passed_for(moment(-3_590_000_000, 5_000_007)), Some(7));
+}
