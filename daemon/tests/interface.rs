@@ -21,6 +21,7 @@ async fn live() -> String {
         journal: folder.path().join("journal"),
         syslog: folder.path().join("log"),
         run_dir: folder.path().to_owned(),
+        kernel_audit: false,
     };
     let mechanisms = Mechanisms::of_host(folder.path());
     let (engine, _) = Engine::open(places, Arc::new(KernelClock), mechanisms).await.unwrap();

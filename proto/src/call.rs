@@ -290,6 +290,9 @@ pub struct Health {
     pub record: String,
     /// Events that could not be delivered there since the start.
     pub lost_events: u64,
+    /// How the kernel's audit takes what stintd writes: "on", "off", "absent", "refused", or "held
+    /// up".
+    pub kernel_audit: String,
     /// Where sessions are put: "systemd", "control groups", or "nowhere".
     pub sessions: String,
     /// The uid that the daemon runs as.

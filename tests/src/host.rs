@@ -39,9 +39,18 @@ pub struct HostBuilder {
     files: Vec<(String, u32, Vec<u8>)>,
     options: Vec<String>,
     own_uptime: bool,
+    kernel_audit: bool,
 }
 
 impl HostBuilder {
+    /// It may write to the machine's kernel audit, which nspawn keeps from its containers
+    /// ([`crate::Auditd`]).
+    #[must_use]
+    pub fn kernel_audit(mut self) -> Self {
+        self.kernel_audit = true;
+        self
+    }
+
     /// Its clocks that count from the boot begin at each of its boots, as a real host's do; else
     /// they are the machine's (time_namespaces(7)).
     #[must_use]
@@ -112,6 +121,7 @@ impl HostBuilder {
             folder,
             options: self.options,
             own_uptime: self.own_uptime,
+            kernel_audit: self.kernel_audit,
             nspawn: None,
             leader: 0,
             _slot: slot,
@@ -134,6 +144,7 @@ pub struct Host {
     folder: PathBuf,
     options: Vec<String>,
     own_uptime: bool,
+    kernel_audit: bool,
     nspawn: Option<Child>,
     leader: i32,
     _slot: Slot,
@@ -163,7 +174,8 @@ impl Host {
     pub fn bare(suite: Suite) -> HostBuilder {
         let hostname = "web-1".to_owned();
         let (files, options) = (Vec::new(), Vec::new());
-        HostBuilder { suite, hostname, deb: None, files, options, own_uptime: false }
+        let (own_uptime, kernel_audit) = (false, false);
+        HostBuilder { suite, hostname, deb: None, files, options, own_uptime, kernel_audit }
     }
 
     /// Its Debian release.
@@ -341,6 +353,10 @@ impl Host {
         command.arg("-D").arg(self.root()).args(["-M", &self.name]);
         command.arg(format!("--hostname={}", self.hostname)).args(&self.options);
         command.env("SYSTEMD_NSPAWN_UNIFIED_HIERARCHY", "1");
+        if self.kernel_audit {
+            // Its filter of system calls is what keeps containers from audit.
+            command.env("SYSTEMD_SECCOMP", "0");
+        }
         command.stdin(Stdio::null());
         command.stderr(console.try_clone().expect("a second descriptor")).stdout(console);
         let nspawn = command.spawn().expect("systemd-nspawn is installed (systemd-container)");

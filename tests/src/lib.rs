@@ -20,6 +20,7 @@
     reason = "a harness reports by panicking: its caller is always a test"
 )]
 
+mod auditd;
 mod browser;
 mod cgroup;
 pub mod clock;
@@ -35,6 +36,7 @@ mod shell;
 mod slots;
 mod trace;
 
+pub use auditd::Auditd;
 pub use browser::Browser;
 pub use clock::{Deadline, eventually};
 pub use files::deb_under_test;

@@ -68,6 +68,8 @@ mod harness;
 mod hooks;
 #[path = "hosts/hung.rs"]
 mod hung;
+#[path = "hosts/kernel_audit.rs"]
+mod kernel_audit;
 #[path = "hosts/log.rs"]
 mod log;
 #[path = "hosts/metrics.rs"]

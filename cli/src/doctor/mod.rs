@@ -4,6 +4,7 @@
 mod daemon;
 mod files;
 mod gate;
+mod kernel_audit;
 mod names;
 mod polkit;
 mod sudoers;
@@ -57,6 +58,8 @@ pub struct Diagnosis {
     pub sudo_gated: bool,
     /// That in a sentence.
     pub closing: String,
+    /// Whether the kernel's audit has grants and ends too; `None` where the daemon does not say.
+    pub kernel_audit: Option<String>,
 }
 
 /// Looks at this host.
@@ -73,6 +76,7 @@ pub fn examine() -> Diagnosis {
     findings.extend(gate::services(&all, terms.as_ref().ok()));
     findings.extend(gate::module(&places, &all));
     findings.extend(sudoers::judge(&sudo_settings));
+    let mut kernel_audit = None;
     findings.extend(terms.err().map(|failure| policy_unreadable(&failure.message)));
     findings.extend(files::judge(Path::new("/")));
     match bus::call::<_, Health>("Health", &()) {
@@ -81,6 +85,8 @@ pub fn examine() -> Diagnosis {
             findings.extend(names::judge(&health, Path::new("/etc")));
             findings.extend(polkit::judge(&health.polkit_roles, Path::new("/")));
             findings.extend(sweep::list(&health, Path::new("/")));
+            findings.extend(kernel_audit::judge(&health.kernel_audit));
+            kernel_audit = kernel_audit::told(&health.kernel_audit).map(str::to_owned);
         }
         Err(failure) => {
             let text = failure.message.trim_start_matches("stint: ").to_owned();
@@ -93,7 +99,7 @@ pub fn examine() -> Diagnosis {
     let around =
         gate::Around { module: places.module().is_some(), bypass: sudo_settings.bypass(), observe };
     let (sudo_gated, closing) = gate::closing(sudo.as_ref(), around);
-    Diagnosis { findings, sudo_gated, closing }
+    Diagnosis { findings, sudo_gated, closing, kernel_audit }
 }
 
 fn policy_unreadable(message: &str) -> Finding {

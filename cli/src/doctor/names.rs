@@ -73,6 +73,7 @@ mod tests {
             polkit_roles: Vec::new(),
             record: "journal".into(),
             lost_events: 0,
+            kernel_audit: "off".into(),
             sessions: "systemd".into(),
             uid: Uid::ROOT,
         };

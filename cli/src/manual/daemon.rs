@@ -87,6 +87,11 @@ pub fn page() -> String {
          one line to /dev/log. To read it:",
     );
     page.example("journalctl -t stintd\njournalctl -t stintd STINT_EVENT=check.denied -x");
+    page.text(
+        "Where the kernel's audit is on, grants, their ends and memberships are there too, as \
+         ROLE_ASSIGN, ROLE_REMOVE and USER_MGMT. To read them:",
+    );
+    page.example("ausearch -i -m ROLE_ASSIGN,ROLE_REMOVE,USER_MGMT");
     page.heading("FILES");
     for (path, what) in [
         (POLICY_FILE, "The policy: stint-policy(5)."),
@@ -98,5 +103,5 @@ pub fn page() -> String {
     ] {
         page.term(path, what);
     }
-    page.finish("stint(1), pam_stint(8), stint-policy(5), sudoers(5), journalctl(1)")
+    page.finish("stint(1), pam_stint(8), stint-policy(5), sudoers(5), journalctl(1), ausearch(8)")
 }

@@ -34,6 +34,7 @@ fn text(diagnosis: &Diagnosis) -> String {
             format!("{mark}  {}  Mend it:  {}", finding.text, finding.mend)
         })
         .collect();
+    lines.extend(diagnosis.kernel_audit.clone());
     let style = if diagnosis.sudo_gated { GOOD } else { BAD };
     lines.push(styled(style, &diagnosis.closing));
     lines.join("\n")
@@ -47,5 +48,6 @@ fn document(diagnosis: &Diagnosis) -> Value {
         "findings": findings.collect::<Value>(),
         "sudo_gated": diagnosis.sudo_gated,
         "closing": diagnosis.closing,
+        "kernel_audit": diagnosis.kernel_audit,
     })
 }

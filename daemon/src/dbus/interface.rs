@@ -193,7 +193,7 @@ impl Interface {
         #[zbus(header)] header: Header<'_>,
     ) -> Result<Health, BusError> {
         let _admitted = self.admit("Health", connection, &header).await?;
-        Ok(self.engine.health())
+        Ok(self.engine.health().await)
     }
 
     /// Grants: all of them for root and readers of the record, their own for others. Or those that

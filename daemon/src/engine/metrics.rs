@@ -195,10 +195,11 @@ fn counted(counters: &Counters, metrics: &mut Vec<Metric>) {
 
 /// What became of the record.
 fn recorded(losses: Losses, metrics: &mut Vec<Metric>) {
-    let help = "Events that never came to the system's log, or to the state.";
+    let help = "Events that never came to the system's log, the state, or the kernel's audit.";
     let lost = counter("stint_record_lost_total", help)
         .with(&[("where", "log")], as_float(losses.log))
-        .with(&[("where", "state")], as_float(losses.state));
+        .with(&[("where", "state")], as_float(losses.state))
+        .with(&[("where", "audit")], as_float(losses.audit));
     let help = "Events that wait for room in the system's log.";
     let waiting = gauge("stint_record_waiting", help).with(&[], as_float(losses.waiting));
     metrics.extend([lost, waiting]);

@@ -271,5 +271,6 @@ impl Engine {
             eprintln!("stintd: the log was full at the end; the state holds every event");
         }
         self.store.close();
+        self.record.audit().close();
     }
 }

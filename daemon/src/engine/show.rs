@@ -204,8 +204,8 @@ impl Engine {
     }
 
     /// How the daemon itself is.
-    #[must_use]
-    pub fn health(&self) -> Health {
+    pub async fn health(&self) -> Health {
+        let kernel_audit = self.record.audit().takes().await.as_str().to_owned();
         let now = self.now();
         let (kind, lost_events) = self.record.health();
         let high_water = self.trusted_wall(now);
@@ -231,6 +231,7 @@ impl Engine {
             polkit_roles: with_polkit.map(|role| role.name.clone()).collect(),
             record: kind.as_str().to_owned(),
             lost_events,
+            kernel_audit,
             sessions: self.keeps_sessions().to_owned(),
             uid: Uid(nix::unistd::geteuid().as_raw()),
         }

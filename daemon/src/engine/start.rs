@@ -31,7 +31,7 @@ use crate::domain::index::Index;
 use crate::domain::passed::Passed;
 use crate::domain::pending::Pending;
 use crate::notices::{Hooks, Notices};
-use crate::record::{Entry, Journal, Record};
+use crate::record::{Entry, Journal, KernelAudit, Record};
 use crate::residue::Look;
 use crate::sessions::Tree;
 use crate::store::{Loaded, Store, StoreError, StoredGrant, Write};
@@ -56,6 +56,8 @@ pub struct Places {
     pub syslog: PathBuf,
     /// The folder of this boot.
     pub run_dir: PathBuf,
+    /// Whether the kernel's audit is written to.
+    pub kernel_audit: bool,
 }
 
 impl Places {
@@ -69,6 +71,7 @@ impl Places {
             journal: "/run/systemd/journal/socket".into(),
             syslog: "/dev/log".into(),
             run_dir: stint_proto::RUNTIME_DIR.into(),
+            kernel_audit: true,
         }
     }
 }
@@ -138,8 +141,9 @@ impl Engine {
             .to_string_lossy()
             .into_owned();
         let (store, loaded) = Store::open(&places.state_dir.join("state.sqlite"), &boot_id)?;
-        let record =
-            Record::new(Journal::new(places.journal.clone(), places.syslog.clone()), store.clone());
+        let audit = if places.kernel_audit { KernelAudit::of_host() } else { KernelAudit::none() };
+        let journal = Journal::new(places.journal.clone(), places.syslog.clone());
+        let record = Record::new(journal, store.clone(), audit);
         let drift = Drift::found(&loaded);
         let Loaded {
             grants,

@@ -3,11 +3,13 @@
 
 mod entry;
 mod journal;
+mod kernel_audit;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 pub use entry::{Cut, Entry, Priority, Repeated, counted, harmless};
 pub use journal::{Journal, Kind};
+pub use kernel_audit::{KernelAudit, Takes};
 use stint_proto::{Event, Timestamp};
 use tokio::sync::Notify;
 
@@ -23,6 +25,8 @@ pub struct Losses {
     pub state: u64,
     /// Not in the log yet.
     pub waiting: u64,
+    /// Never in the kernel's audit, though that takes them.
+    pub audit: u64,
 }
 
 /// Where events go. Cheap to clone; never waits.
@@ -32,12 +36,13 @@ pub struct Record {
     behind: Arc<Notify>,
     store: Store,
     counters: Arc<Counters>,
+    audit: KernelAudit,
 }
 
 impl Record {
-    /// Records to this log and this state.
+    /// Records to this log and this state, and what is for it to the kernel's audit.
     #[must_use]
-    pub fn new(journal: Journal, store: Store) -> Self {
+    pub fn new(journal: Journal, store: Store, audit: KernelAudit) -> Self {
         let journal = Arc::new(Mutex::new(journal));
         let behind: Arc<Notify> = Arc::default();
         let counters: Arc<Counters> = Arc::default();
@@ -52,7 +57,7 @@ impl Record {
                 log_behind.notify_one();
             }
         });
-        Self { journal, behind, store, counters }
+        Self { journal, behind, store, counters, audit }
     }
 
     /// Records an event that changes nothing by itself: in the log at once, in the state with the
@@ -82,6 +87,7 @@ impl Record {
             self.behind.notify_one();
         }
         self.report_gap(gap, entry.at);
+        self.audit.write(entry);
     }
 
     /// Waits until an event did not find room in the log: from then on somebody has to
@@ -124,7 +130,14 @@ impl Record {
     pub fn losses(&self) -> Losses {
         let journal = self.journal.lock().unwrap_or_else(PoisonError::into_inner);
         let waiting = u64::try_from(journal.waiting()).unwrap_or(u64::MAX);
-        Losses { log: journal.lost(), state: self.store.lost(), waiting }
+        let audit = self.audit.lost();
+        Losses { log: journal.lost(), state: self.store.lost(), waiting, audit }
+    }
+
+    /// The way to the kernel's audit.
+    #[must_use]
+    pub fn audit(&self) -> &KernelAudit {
+        &self.audit
     }
 
     /// What is counted for monitoring.

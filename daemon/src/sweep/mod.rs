@@ -15,7 +15,7 @@ use crate::applied::{Applied, Ended, FILE, Held, List, Owed, key_of};
 use crate::clock::{SharedClock, boot_id};
 use crate::domain::deadline::Mark;
 use crate::engine::{Places, StartError, hold};
-use crate::record::{Entry, Journal};
+use crate::record::{Entry, Journal, KernelAudit};
 use crate::store::{Eviction, EvictionOf};
 
 /// Who did it, in the record.
@@ -48,6 +48,8 @@ struct Sweep<'a> {
     clock: SharedClock,
     extent: Extent<'a>,
     journal: Journal,
+    /// From when something is written there.
+    audit: Option<KernelAudit>,
     swept: Swept,
 }
 
@@ -55,7 +57,7 @@ struct Sweep<'a> {
 /// that one's to do.
 pub async fn sweep(places: &Places, clock: SharedClock, extent: Extent<'_>) -> Swept {
     let journal = Journal::new(places.journal.clone(), places.syslog.clone());
-    let mut sweep = Sweep { places, clock, extent, journal, swept: Swept::default() };
+    let mut sweep = Sweep { places, clock, extent, journal, audit: None, swept: Swept::default() };
     sweep.run().await;
     sweep.close().await
 }
@@ -186,8 +188,19 @@ impl Sweep<'_> {
         self.swept.failures.push(what);
     }
 
+    /// Tells the log, and the kernel's audit, of a membership.
+    fn tell_of_member(&mut self, entry: &Entry) {
+        self.journal.write(entry);
+        if self.places.kernel_audit {
+            self.audit.get_or_insert_with(KernelAudit::of_host).write(entry);
+        }
+    }
+
     /// Hands over what waits for the log.
     async fn close(mut self) -> Swept {
+        if let Some(audit) = &self.audit {
+            audit.close();
+        }
         for _ in 0..LOG_TRIES {
             self.journal.flush();
             if !self.journal.is_behind() {

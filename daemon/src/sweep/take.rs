@@ -169,7 +169,7 @@ impl Sweep<'_> {
         entry.user = Some(user.to_string());
         entry.group = Some(group.clone());
         entry.grant = given.grants.first().cloned();
-        self.journal.write(&entry);
+        self.tell_of_member(&entry);
     }
 }
 

@@ -69,7 +69,7 @@ fn json_is_one_document_with_the_contracts_names_and_utc_times() {
     let reloaded = ask("stint reload --json");
     assert_eq!(fields(&reloaded), "ended gate_differs gate_mode granted roles warnings");
     let doctor = ask("stint doctor --json");
-    assert_eq!(fields(&doctor), "closing findings sudo_gated");
+    assert_eq!(fields(&doctor), "closing findings kernel_audit sudo_gated");
     let gate = ask("stint gate --json");
     assert_eq!(fields(&gate[0]), "exempt gate problem service through");
     let checked = ask("stint policy check --json");
