@@ -173,11 +173,15 @@ pub fn resolve_for_grant(name: &UserName, named_in_policy: bool) -> Result<Accou
     Ok(account)
 }
 
-fn is_system(uid: Uid, first_regular: u32) -> bool {
+/// Whether a number is one of the system's accounts, where those of people begin so high.
+#[must_use]
+pub fn is_system(uid: Uid, first_regular: u32) -> bool {
     uid.0 < first_regular || uid == NOBODY
 }
 
-fn first_regular_uid() -> u32 {
+/// From which number on accounts are people's.
+#[must_use]
+pub fn first_regular_uid() -> u32 {
     let text = fs::read_to_string("/etc/login.defs").unwrap_or_default();
     uid_min(&text).unwrap_or(FIRST_REGULAR_UID)
 }

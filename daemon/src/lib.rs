@@ -18,6 +18,7 @@ pub mod record;
 pub mod residue;
 pub mod sessions;
 mod signals;
+pub mod standing;
 pub mod store;
 pub mod sweep;
 pub mod systemd;

@@ -19,6 +19,7 @@ mod record;
 mod request;
 mod residue;
 mod review;
+mod standing;
 pub mod text;
 mod time;
 mod words;
@@ -43,5 +44,9 @@ pub use residue::{Finding, Residue, ResidueChange, ResidueKind};
 pub use review::{
     AttestOrder, Attestation, EligibleEntry, EligibleUser, GrantsPage, PastApproval, ReviewWord,
     ReviewedGrant,
+};
+pub use standing::{
+    Standing, StandingChange, StandingEnd, StandingKind, StandingPrivilege, StandingWay,
+    StandingWeight,
 };
 pub use time::Timestamp;

@@ -19,11 +19,11 @@ const SLICE: Duration = Duration::from_millis(100);
 
 /// How a program ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Ran {
+pub(crate) struct Ran {
     /// Whether it ended with status 0.
-    pub(super) success: bool,
+    pub(crate) success: bool,
     /// The beginning of what it wrote, on either stream.
-    pub(super) output: String,
+    pub(crate) output: String,
 }
 
 /// Why a program did not end by itself.
@@ -45,29 +45,49 @@ impl std::error::Error for RunError {}
 
 /// Runs `program` to its end, for at most about `limit`.
 pub(super) fn run(program: &Path, args: &[&Path], limit: Duration) -> Result<Ran, RunError> {
-    start(program, args)
-        .and_then(|(child, reader)| finish(child, reader, limit))
+    start(program, args, true)
+        .and_then(|(child, reader)| finish(child, reader, limit, KEPT))
         .map_err(|error| RunError { program: program.to_owned(), error })
 }
 
-fn start(program: &Path, args: &[&Path]) -> io::Result<(Child, UnixStream)> {
+/// The same of a converter: of its output alone, without what it complains of, so much is kept; more
+/// is an error.
+pub(crate) fn output_of(
+    program: &Path,
+    args: &[&Path],
+    limit: Duration,
+    most: usize,
+) -> Result<Ran, RunError> {
+    let whole = |ran: Ran| match ran.output.len() < most {
+        true => Ok(ran),
+        false => Err(io::Error::other("it writes without end")),
+    };
+    start(program, args, false)
+        .and_then(|(child, reader)| finish(child, reader, limit, most))
+        .and_then(whole)
+        .map_err(|error| RunError { program: program.to_owned(), error })
+}
+
+fn start(program: &Path, args: &[&Path], complaints: bool) -> io::Result<(Child, UnixStream)> {
     // A socket rather than a pipe, because reading from it can have an end in time.
     let (ours, theirs) = UnixStream::pair()?;
     ours.set_read_timeout(Some(SLICE))?;
+    let stderr =
+        if complaints { Stdio::from(OwnedFd::from(theirs.try_clone()?)) } else { Stdio::null() };
     let child = Command::new(program)
         .args(args)
         .env_clear()
         .env("LC_ALL", "C")
         .current_dir("/")
         .stdin(Stdio::null())
-        .stdout(OwnedFd::from(theirs.try_clone()?))
-        .stderr(OwnedFd::from(theirs))
+        .stdout(OwnedFd::from(theirs))
+        .stderr(stderr)
         .spawn()?;
     Ok((child, ours))
 }
 
-fn finish(mut child: Child, reader: UnixStream, limit: Duration) -> io::Result<Ran> {
-    let ended = wait(&mut child, reader, limit);
+fn finish(mut child: Child, reader: UnixStream, limit: Duration, kept: usize) -> io::Result<Ran> {
+    let ended = wait(&mut child, reader, limit, kept);
     if ended.is_err() {
         // It may have ended by itself by now, and then there is nothing to kill.
         let _ = child.kill();
@@ -76,7 +96,12 @@ fn finish(mut child: Child, reader: UnixStream, limit: Duration) -> io::Result<R
     ended
 }
 
-fn wait(child: &mut Child, mut reader: UnixStream, limit: Duration) -> io::Result<Ran> {
+fn wait(
+    child: &mut Child,
+    mut reader: UnixStream,
+    limit: Duration,
+    kept: usize,
+) -> io::Result<Ran> {
     let too_slow = || io::Error::new(ErrorKind::TimedOut, "it did not end in time");
     let mut slices = limit.as_millis() / SLICE.as_millis();
     let mut output = Vec::new();
@@ -87,7 +112,7 @@ fn wait(child: &mut Child, mut reader: UnixStream, limit: Duration) -> io::Resul
             Ok(0) => break,
             Ok(len) => {
                 written = written.saturating_add(len);
-                let room = KEPT.saturating_sub(output.len()).min(len);
+                let room = kept.saturating_sub(output.len()).min(len);
                 output.extend_from_slice(buffer.get(..room).unwrap_or_default());
             }
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
@@ -137,6 +162,17 @@ mod tests {
         let ran = sh("echo first; head -c 100000 /dev/zero", Duration::from_secs(10)).unwrap();
         assert!(ran.success && ran.output.starts_with("first\n"));
         assert_eq!(ran.output.len(), KEPT);
+    }
+
+    #[test]
+    fn a_converters_output_is_kept_whole_and_without_its_complaints() {
+        let limit = Duration::from_secs(10);
+        let sh = |script: &str| {
+            output_of(Path::new("/bin/sh"), &[Path::new("-c"), Path::new(script)], limit, 9_000)
+        };
+        let ran = sh("echo err >&2; head -c 8000 /dev/zero | tr '\\0' x").unwrap();
+        assert!(ran.success && ran.output == "x".repeat(8_000));
+        assert!(sh("head -c 9000 /dev/zero").is_err());
     }
 
     #[test]

@@ -21,7 +21,7 @@ use crate::clock::SharedClock;
 use crate::domain::control_group::grants_in;
 
 /// How many files of one place, and of all of them, are looked at.
-const FILES: (usize, usize) = (5_000, 40_000);
+pub(super) const FILES: (usize, usize) = (5_000, 40_000);
 /// How long it may take, in microseconds; a disk that hangs is the caller's to give up on.
 const LIMIT: i64 = 2_000_000;
 /// The largest file of accounts that is read.
@@ -67,20 +67,10 @@ impl Look {
     /// Looks.
     #[must_use]
     pub fn look(&self, part: Part, own: &Own) -> Picture {
-        let root = File::options()
-            .read(true)
-            .custom_flags((OFlag::O_PATH | OFlag::O_DIRECTORY).bits())
-            .open(&self.root);
-        let mounts = std::fs::read_to_string(&self.mountinfo);
-        let (root, mounts) = match (root, mounts) {
-            (Ok(root), Ok(mounts)) => (root, Mounts::parse(&mounts)),
-            (Err(error), _) | (_, Err(error)) => {
-                return Picture::blind(&format!("the host cannot be seen: {error}"));
-            }
+        let mut looking = match self.begin(own) {
+            Ok(looking) => looking,
+            Err(error) => return Picture::blind(&format!("the host cannot be seen: {error}")),
         };
-        let until = self.clock.now().boot.saturating_add(LIMIT);
-        let budget = Budget { clock: self.clock.clone(), until, files: FILES.1 };
-        let mut looking = Looking { root, mounts, budget, own, picture: Picture::default() };
         match part {
             Part::Shared => {
                 looking.places(SHARED);
@@ -95,14 +85,27 @@ impl Look {
         looking.picture.files = u32::try_from(looked_at).unwrap_or(u32::MAX);
         looking.picture
     }
+
+    /// Opens the host.
+    pub(super) fn begin<'a>(&self, own: &'a Own) -> std::io::Result<Looking<'a>> {
+        let root = File::options()
+            .read(true)
+            .custom_flags((OFlag::O_PATH | OFlag::O_DIRECTORY).bits())
+            .open(&self.root)?;
+        let mounts = Mounts::parse(&std::fs::read_to_string(&self.mountinfo)?);
+        let until = self.clock.now().boot.saturating_add(LIMIT);
+        let budget = Budget { clock: self.clock.clone(), until, files: FILES.1 };
+        Ok(Looking { root, mounts, budget, own, picture: Picture::default() })
+    }
 }
 
-struct Looking<'a> {
-    root: File,
-    mounts: Mounts,
-    budget: Budget,
+/// A look that is under way.
+pub(super) struct Looking<'a> {
+    pub(super) root: File,
+    pub(super) mounts: Mounts,
+    pub(super) budget: Budget,
     own: &'a Own,
-    picture: Picture,
+    pub(super) picture: Picture,
 }
 
 impl Looking<'_> {
@@ -140,14 +143,14 @@ impl Looking<'_> {
         self.note(path, done);
     }
 
-    fn is_foreign(&mut self, path: &str) -> bool {
+    pub(super) fn is_foreign(&mut self, path: &str) -> bool {
         let Some(kind) = self.mounts.foreign(path) else { return false };
         let why = format!("it is on {kind}, which may not be local");
         self.picture.unseen.insert(path.to_owned(), why);
         true
     }
 
-    fn note(&mut self, path: &str, done: Result<(), Missed>) {
+    pub(super) fn note(&mut self, path: &str, done: Result<(), Missed>) {
         let Err(missed) = done else { return };
         let is_merged = matches!(missed, Missed::Link) && matches!(path, "/bin" | "/sbin");
         if let Some(why) = missed.why().filter(|_| !is_merged) {
@@ -218,7 +221,7 @@ impl Looking<'_> {
     }
 
     /// Some accounts of the system live in a folder that is a link on a merged host.
-    fn is_merged(&self, home: &str) -> bool {
+    pub(super) fn is_merged(&self, home: &str) -> bool {
         let first = home.split('/').nth(1).unwrap_or_default();
         let is_link = || {
             let stat = stat(&self.root, first);
@@ -244,7 +247,7 @@ impl Looking<'_> {
         Ok(())
     }
 
-    fn text(&self, path: &str) -> Result<String, Missed> {
+    pub(super) fn text(&self, path: &str) -> Result<String, Missed> {
         let file = File::from(open(&self.root.as_fd(), path, OFlag::O_RDONLY | OFlag::O_NONBLOCK)?);
         let mut bytes = Vec::new();
         let read = file.take(ACCOUNTS_LIMIT + 1).read_to_end(&mut bytes);

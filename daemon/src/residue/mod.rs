@@ -7,10 +7,12 @@ mod look;
 mod mounts;
 mod picture;
 mod places;
+mod programs;
 mod walk;
 mod words;
 
 pub use compare::{Report, compare};
 pub use look::{Look, Own, Part};
 pub use picture::{Mark, Picture, digest};
+pub use programs::Program;
 pub use words::told;

@@ -107,6 +107,11 @@ impl Picture {
         self
     }
 
+    /// What could not be looked at, and why, a line each.
+    pub(super) fn unseen(&self) -> Vec<String> {
+        self.unseen.iter().map(|(place, why)| format!("{place}: {why}")).collect()
+    }
+
     /// How many files were looked at for it.
     #[must_use]
     pub fn files(&self) -> u32 {
