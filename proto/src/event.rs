@@ -134,6 +134,10 @@ events! {
     AuditCut = 42, "audit.cut";
     /// A reviewer said that something held, or somebody's eligibility, is to be kept or removed.
     ReviewAttested = 44, "review.attested";
+    /// Standing privilege was turned into eligibility.
+    StandingAdopted = 45, "standing.adopted";
+    /// It was given back.
+    StandingRestored = 46, "standing.restored";
 }
 
 impl Event {

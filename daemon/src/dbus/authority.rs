@@ -27,7 +27,7 @@ pub enum For {
 }
 
 /// The table.
-pub const TABLE: [(&str, For); 29] = [
+pub const TABLE: [(&str, For); 31] = [
     ("Check", For::Module),
     ("RequestAtDoor", For::Module),
     ("OpenSession", For::Module),
@@ -43,6 +43,8 @@ pub const TABLE: [(&str, For); 29] = [
     ("Eligible", For::Readers),
     ("Attest", For::Readers),
     ("Metrics", For::Readers),
+    ("Standing", For::Readers),
+    ("StandingChanged", For::Root),
     ("List", For::Everyone),
     ("Status", For::Everyone),
     ("Roles", For::Everyone),

@@ -8,8 +8,8 @@ use stint_proto::{
     ApproveOrder, AttestOrder, Attestation, CheckAnswer, DenyOrder, DoorRequest, DropOrder,
     EligibleEntry, ErrorCode, Explain, Explanation, ExtendOrder, Grant, GrantId, GrantOrder,
     GrantsPage, Health, ListFilter, Metric, PamItems, PastRequest, RecordPage, ReloadReport,
-    Request, RequestId, RequestOrder, ReviewOrder, RevokeOrder, RoleSummary, Status, Timestamp,
-    Uid,
+    Request, RequestId, RequestOrder, ReviewOrder, RevokeOrder, RoleSummary, Standing,
+    StandingChange, Status, Timestamp, Uid,
 };
 use zbus::message::Header;
 use zbus::{Connection, interface};
@@ -463,5 +463,29 @@ impl Interface {
     ) -> Result<Vec<Metric>, BusError> {
         let _admitted = self.admit("Metrics", connection, &header).await?;
         Ok(self.engine.metrics().await)
+    }
+
+    /// What is held on this host with no end, and amounts to root. For root and readers of the
+    /// record.
+    async fn standing(
+        &self,
+        #[zbus(connection)] connection: &Connection,
+        #[zbus(header)] header: Header<'_>,
+    ) -> Result<Standing, BusError> {
+        let by = self.admit("Standing", connection, &header).await?;
+        let _turn = by.turn().await;
+        Ok(Box::pin(self.engine.standing()).await?)
+    }
+
+    /// Has it recorded that standing privilege was turned into eligibility, or given back.
+    async fn standing_changed(
+        &self,
+        #[zbus(connection)] connection: &Connection,
+        #[zbus(header)] header: Header<'_>,
+        change: StandingChange,
+    ) -> Result<(), BusError> {
+        let by = self.admit("StandingChanged", connection, &header).await?;
+        let caller = self.engine.called(by.caller.uid).await;
+        Ok(self.engine.standing_changed(&change, &caller).await?)
     }
 }

@@ -39,6 +39,8 @@ mod run;
 mod sessions;
 mod settling;
 mod show;
+mod standing;
+mod standing_ways;
 mod start;
 mod timer;
 mod warnings;
@@ -173,6 +175,7 @@ pub struct Engine {
     /// The present connection to the system bus, from when it is served on.
     bus: OnceLock<watch::Receiver<Option<Connection>>>,
     residue: residue::Watched,
+    standing: standing::Looked,
     evictions: mpsc::UnboundedSender<evictions::Owed>,
     /// What waits to be evicted, until somebody serves it.
     owed: Mutex<Option<mpsc::UnboundedReceiver<evictions::Owed>>>,

@@ -189,6 +189,7 @@ impl Engine {
             tree: Tree::of_host(),
             bus: OnceLock::new(),
             residue,
+            standing: super::standing::Looked::default(),
             evictions: evict,
             owed: Mutex::new(Some(owed)),
             polkit,

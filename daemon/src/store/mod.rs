@@ -16,6 +16,7 @@ mod residue_rows;
 mod review_rows;
 mod rows;
 mod schema;
+mod standing_rows;
 mod values;
 mod writer;
 
@@ -274,6 +275,14 @@ impl Store {
             residue_rows::residues(connection, user.as_ref(), role.as_ref())
         })
         .await
+    }
+
+    /// Since when each standing privilege is known, by its key.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the state cannot be read.
+    pub async fn standing_since(&self) -> Result<BTreeMap<String, Timestamp>, StoreError> {
+        self.query(standing_rows::since).await
     }
 
     /// Has checkpoints of the record's chain told from now on: one at once, then one each thousand

@@ -87,6 +87,9 @@ pub(super) fn write(connection: &Connection, boot_id: &str, write: &Write) -> ru
         Write::SeenLate(first) => residue_rows::seen_late(connection, boot_id, first),
         Write::Left(left) => residue_rows::left(connection, left),
         Write::PicturesForgotten => residue_rows::forget_pictures(connection),
+        Write::StandingSeen { at, keys, all } => {
+            super::standing_rows::seen(connection, *at, keys, *all)
+        }
         Write::Seen(membership) => drift_rows::seen(connection, boot_id, membership),
         Write::Withdrawn(withdrawn) => drift_rows::put_withdrawn(connection, withdrawn),
         Write::WithdrawnOver(grant) => drift_rows::withdrawn_over(connection, grant),

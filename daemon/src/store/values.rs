@@ -258,6 +258,15 @@ pub enum Write {
     Left(Left),
     /// Pictures that nothing is compared with any more may go.
     PicturesForgotten,
+    /// These standing privileges are there, by their keys.
+    StandingSeen {
+        /// When it was looked.
+        at: Timestamp,
+        /// What is there.
+        keys: BTreeSet<String>,
+        /// Everything could be looked at.
+        all: bool,
+    },
     /// This membership was found in its place.
     Seen(Membership),
     /// Somebody took this away by hand.

@@ -26,7 +26,7 @@ enum For {
 }
 
 /// Every method with a well-formed call of it.
-const TABLE: [(&str, For, &str, &str); 29] = [
+const TABLE: [(&str, For, &str, &str); 31] = [
     ("Check", For::Module, "(sssss)", "sudo alice alice '' ''"),
     ("RequestAtDoor", For::Module, "((sssss)sss)", "sudo root alice '' '' admin x ''"),
     ("OpenSession", For::Module, "(sssss)", "sudo root alice '' ''"),
@@ -46,6 +46,8 @@ const TABLE: [(&str, For, &str, &str); 29] = [
     ("Eligible", For::Readers, "", ""),
     ("Attest", For::AReader, "a{sv}", "3 word s keep grant s zzzz note s x"),
     ("Metrics", For::Readers, "", ""),
+    ("Standing", For::Readers, "", ""),
+    ("StandingChanged", For::Root, "a{sv}", "2 adopted b true lines as 1 x"),
     ("Pending", For::Everyone, "", ""),
     ("Follow", For::Everyone, "tt", "9999 0"),
     ("Request", For::Person, "a{sv}", "2 role s admin reason s x"),
