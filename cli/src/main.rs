@@ -21,6 +21,7 @@ mod prompt;
 mod record;
 mod review;
 mod signals;
+mod standing;
 mod verbs;
 mod waiting;
 mod watch;

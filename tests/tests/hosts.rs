@@ -114,6 +114,8 @@ mod run0;
 mod session_places;
 #[path = "hosts/sessions.rs"]
 mod sessions;
+#[path = "hosts/standing.rs"]
+mod standing;
 #[path = "hosts/state.rs"]
 mod state;
 #[path = "hosts/sudo_rule.rs"]

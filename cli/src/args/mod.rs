@@ -4,6 +4,7 @@ mod asking;
 mod auditing;
 mod deciding;
 mod reviewing;
+mod standing;
 
 use clap::{Args, Parser, Subcommand};
 use stint_proto::{GrantId, GroupName, Length, RoleName, ServiceName, UserName};
@@ -12,6 +13,7 @@ pub use asking::{Asking, CancelArgs, DropArgs, ExtendArgs, RequestArgs, RunArgs,
 pub use auditing::{AuditArgs, AuditVerb, LogArgs, MetricsArgs, VerifyArgs};
 pub use deciding::{ApproveArgs, DenyArgs};
 pub use reviewing::ReviewArgs;
+pub use standing::StandingArgs;
 
 /// Privilege for a while: who holds what, until when, and why
 #[derive(Debug, Parser)]
@@ -132,6 +134,11 @@ pub enum Verb {
                       the node exporter. A stintd that does not answer is stint_up 0 there."
     )]
     Metrics(MetricsArgs),
+    /// Who is root here with no end, by what, and what ends it (root and readers of the record)
+    #[command(
+        after_help = "Examples:\n  stint standing\n  stint standing --json\n  stint standing --adopt\n  stint standing --adopt --apply\n  stint standing --restore"
+    )]
+    Standing(StandingArgs),
     /// Requests and grants, live, full screen; approve and deny them there
     #[command(after_help = crate::watch::manual())]
     Watch,

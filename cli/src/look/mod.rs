@@ -4,6 +4,7 @@ pub mod grants;
 pub mod replayed;
 pub mod requests;
 pub mod residue;
+pub mod standing;
 pub mod table;
 pub mod times;
 

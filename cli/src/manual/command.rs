@@ -58,6 +58,11 @@ pub fn page() -> String {
         "/usr/bin/pkttyagent",
         "Asks for the password of whoever approves or denies, if polkit wants it.",
     );
+    page.term(
+        "/etc/stint/policy.d/50-adopted.toml",
+        "Roles that stint standing --adopt has written.",
+    );
+    page.term("/var/lib/stint/standing/", "What was adopted, and how it was before.");
     page.term("/var/lib/stint/gate/", "PAM files as they were before stint gate on.");
     page.term(
         "/var/lib/prometheus/node-exporter/stint.prom",

@@ -23,6 +23,7 @@ pub mod review;
 pub mod revoke;
 pub mod roles;
 pub mod run;
+pub mod standing;
 pub mod status;
 pub mod verify;
 pub mod wait;
@@ -60,6 +61,7 @@ pub fn run(cli: Cli) -> Result<u8, Failure> {
         Verb::Log(args) => log::run(&args),
         Verb::Audit(args) => audit::run(args),
         Verb::Metrics(args) => metrics::run(&args),
+        Verb::Standing(args) => standing::run(args),
         Verb::Watch => watch::run(),
         Verb::Reload(json) => reload::run(json),
         Verb::Gate(args) => gate::run(args),

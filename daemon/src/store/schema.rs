@@ -111,7 +111,7 @@ const MIGRATIONS: &[&str] = &[
     super::review_rows::MIGRATION,
     // 9: what is counted and no link yet; where the chain begins.
     super::cuts::MIGRATION,
-    // Since when each standing privilege is known.
+    // 10: since when each standing privilege is known.
     super::standing_rows::MIGRATION,
 ];
 
