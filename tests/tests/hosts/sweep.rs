@@ -150,7 +150,7 @@ fn what_was_taken_away_by_hand_and_given_anew_goes_with_who_gave_it_last() {
     let lasting = grant(&host, "bob screen --for 1h");
     host.ok("gpasswd -d bob video");
     eventually("the removal to be noticed", SOON, || {
-        (listed(&host, id(&lasting))["without"][0] == "video").then_some(())
+        (listed(&host, id(&lasting))["without"][0] == "group video").then_some(())
     });
     grant(&host, "bob admin --for 10s");
     assert!(is_in(&host, "bob", "video"), "another grant gives it anew");
