@@ -21,7 +21,13 @@ impl Engine {
         let mut metrics = self.of_this_daemon();
         counted(self.record.counters(), &mut metrics);
         recorded(self.record.losses(), &mut metrics);
-        self.standing(&mut metrics);
+        self.as_things_stand(&mut metrics);
+        // Looked at anew once an hour; left out where the host cannot be looked at.
+        if let Some(count) = self.standing_count().await {
+            let help = "What is held on this host with no end and amounts to root.";
+            let standing = gauge("stint_standing_privileges", help);
+            metrics.push(standing.with(&[], f64::from(count)));
+        }
         // What the state does not say while it cannot be read is left out.
         if let Ok(page) = self.store.links(i64::MAX, Timestamp(i64::MAX)).await {
             let last = as_float(page.head.unsigned_abs());
@@ -48,7 +54,7 @@ impl Engine {
     }
 
     /// How things stand now.
-    fn standing(&self, metrics: &mut Vec<Metric>) {
+    fn as_things_stand(&self, metrics: &mut Vec<Metric>) {
         let now = self.now();
         let state = self.state();
         let mut roles: BTreeMap<&RoleName, [usize; 2]> =
