@@ -61,7 +61,7 @@ prompt = true                    # ask for the reason in the middle of a sudo
 
 [audit]
 readers = ["%auditors"]          # see everything, change nothing
-keep    = "400d"                 # what is older is cut off the record; without it: for ever
+keep    = "400d"                 # older events go; else never
 
 [requests]
 lapse_after          = "24h"     # a request that nobody decides on
