@@ -20,6 +20,22 @@ words! {
     }
 }
 
+/// How loud an event is (`PRIORITY`, as syslog(3) counts).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Priority {
+    /// Somebody has to look at it now.
+    Alert = 1,
+    /// Something could not be done and is being tried again.
+    Error = 3,
+    /// Somebody was refused.
+    Warning = 4,
+    /// A privilege came or went.
+    Notice = 5,
+    /// The usual.
+    Info = 6,
+}
+
 macro_rules! events {
     ($($(#[$doc:meta])* $name:ident = $number:literal, $text:literal;)*) => {
         /// Every kind of event.
@@ -42,6 +58,12 @@ macro_rules! events {
             #[must_use]
             pub const fn number(self) -> u16 {
                 match self { $(Self::$name => $number,)* }
+            }
+
+            /// The event of this name; none where there is no such event.
+            #[must_use]
+            pub fn named(name: &str) -> Option<Self> {
+                match name { $($text => Some(Self::$name),)* _ => None }
             }
         }
     };
@@ -146,6 +168,33 @@ impl Event {
     pub fn message_id(self) -> String {
         format!("{MESSAGE_ID_BASE}{:04x}", self.number())
     }
+
+    /// How loud it is.
+    #[must_use]
+    pub const fn priority(self) -> Priority {
+        match self {
+            // EMERG would be shown by journald to everybody who is logged in.
+            Self::BreakGlassUsed => Priority::Alert,
+            Self::GroupFailed
+            | Self::SudoRuleFailed
+            | Self::PolkitRuleFailed
+            | Self::PolicyRejected
+            | Self::AuditGap => Priority::Error,
+            Self::CheckDenied
+            | Self::CallDenied
+            | Self::ClockStepped
+            | Self::GroupDrift
+            | Self::SudoRuleDrift
+            | Self::AccountChanged
+            | Self::SessionLeft => Priority::Warning,
+            Self::CheckAllowed
+            | Self::SessionOpened
+            | Self::SessionWarned
+            | Self::AuditCheckpoint
+            | Self::SessionClosed => Priority::Info,
+            _ => Priority::Notice,
+        }
+    }
 }
 
 impl fmt::Display for Event {
@@ -169,6 +218,7 @@ mod tests {
         for event in Event::ALL {
             let id = event.message_id();
             assert!(id.len() == 32 && id.bytes().all(|b| b.is_ascii_hexdigit()), "{id}");
+            assert_eq!(Event::named(event.as_str()), Some(*event));
         }
     }
 }

@@ -29,7 +29,7 @@ pub use call::{
     ReloadReport, RevokeOrder, RoleSummary, Status, Verdict,
 };
 pub use error::{ErrorCode, ExitStatus};
-pub use event::{Decision, Event, MESSAGE_ID_BASE};
+pub use event::{Decision, Event, MESSAGE_ID_BASE, Priority};
 pub use grant::{EndReason, Grant, GrantState, Origin};
 pub use ids::{BadName, GrantId, GroupName, RequestId, RoleName, ServiceName, Uid, UserName};
 pub use length::{BadLength, Length};

@@ -67,22 +67,6 @@ pub struct Cut {
     pub until: Timestamp,
 }
 
-/// How loud an event is (`PRIORITY`, as syslog(3) counts).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub enum Priority {
-    /// Somebody has to look at it now.
-    Alert = 1,
-    /// Something could not be done and is being tried again.
-    Error = 3,
-    /// Somebody was refused.
-    Warning = 4,
-    /// A privilege came or went.
-    Notice = 5,
-    /// The usual.
-    Info = 6,
-}
-
 impl Entry {
     /// An event with nothing but its line.
     #[must_use]
@@ -115,32 +99,6 @@ impl Entry {
         self.user = Some(user.to_string());
         self.uid = Some(uid);
         self
-    }
-
-    /// How loud it is.
-    #[must_use]
-    pub fn priority(&self) -> Priority {
-        match self.event {
-            // EMERG would be shown by journald to everybody who is logged in.
-            Event::BreakGlassUsed => Priority::Alert,
-            Event::GroupFailed
-            | Event::SudoRuleFailed
-            | Event::PolicyRejected
-            | Event::AuditGap => Priority::Error,
-            Event::CheckDenied
-            | Event::CallDenied
-            | Event::ClockStepped
-            | Event::GroupDrift
-            | Event::SudoRuleDrift
-            | Event::AccountChanged
-            | Event::SessionLeft => Priority::Warning,
-            Event::CheckAllowed
-            | Event::SessionOpened
-            | Event::SessionWarned
-            | Event::AuditCheckpoint
-            | Event::SessionClosed => Priority::Info,
-            _ => Priority::Notice,
-        }
     }
 
     /// The fields under the names that the journal, syslog and the state share, each value escaped

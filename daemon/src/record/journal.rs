@@ -160,7 +160,7 @@ fn native(entry: &Entry) -> Vec<u8> {
     };
     put("MESSAGE", &message(entry));
     put("MESSAGE_ID", &entry.event.message_id());
-    put("PRIORITY", &(entry.priority() as u8).to_string());
+    put("PRIORITY", &(entry.event.priority() as u8).to_string());
     put("SYSLOG_FACILITY", &FACILITY.to_string());
     put("SYSLOG_IDENTIFIER", "stintd");
     for (name, value) in entry.fields() {
@@ -171,7 +171,7 @@ fn native(entry: &Entry) -> Vec<u8> {
 
 /// What syslog(3) would send: priority, local time, tag, and the fields as `key="value"`.
 fn syslog_line(entry: &Entry) -> String {
-    let priority = FACILITY * 8 + entry.priority() as u8;
+    let priority = FACILITY * 8 + entry.event.priority() as u8;
     let time = jiff::Timestamp::from_microsecond(entry.at.micros())
         .map(|time| {
             time.to_zoned_datetime(jiff::tz::TimeZone::system())

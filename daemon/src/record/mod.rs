@@ -7,7 +7,7 @@ mod kernel_audit;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-pub use entry::{Cut, Entry, Priority, Repeated, counted, harmless};
+pub use entry::{Cut, Entry, Repeated, counted, harmless};
 pub use journal::{Journal, Kind};
 pub use kernel_audit::{KernelAudit, Takes};
 use stint_proto::{Event, Timestamp};
