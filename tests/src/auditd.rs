@@ -4,7 +4,6 @@
 
 use crate::clock::{Deadline, eventually};
 use crate::host::Host;
-use crate::image::DEBS_DIR;
 use crate::run::{end_tree, pid_of, run, wait};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -26,7 +25,7 @@ pub struct Auditd {
 }
 
 impl Auditd {
-    /// Installs it and switches audit on. `None` where the machine has an audit of its own that is in
+    /// Switches audit on, on a host with Debian's package of that name. `None` where the machine has an audit of its own that is in
     /// use, or none at all: then nothing is touched.
     ///
     /// # Panics
@@ -34,11 +33,7 @@ impl Auditd {
     #[must_use]
     pub fn start(host: &Host) -> Option<Self> {
         // Its own start fails, as the host is no first PID namespace.
-        let packages = format!("{DEBS_DIR}/auditd_*.deb {DEBS_DIR}/libauparse0_*.deb");
-        host.ok(&format!(
-            "DEBIAN_FRONTEND=noninteractive dpkg -i {packages} >/dev/null 2>&1
-             systemctl reset-failed auditd.service"
-        ));
+        host.ok("systemctl disable --now auditd.service && systemctl reset-failed");
         let leader = host.leader();
         let status = auditctl(leader, &["-s"])?;
         // One that was killed is named until the kernel has something for it.

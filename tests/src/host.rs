@@ -36,6 +36,7 @@ pub struct HostBuilder {
     suite: Suite,
     hostname: String,
     deb: Option<PathBuf>,
+    packages: Vec<String>,
     files: Vec<(String, u32, Vec<u8>)>,
     options: Vec<String>,
     own_uptime: bool,
@@ -63,6 +64,14 @@ impl HostBuilder {
     #[must_use]
     pub fn bare(mut self) -> Self {
         self.deb = None;
+        self
+    }
+
+    /// Has a package of Debian's beside what all hosts have. It is installed once, on a layer that
+    /// is kept.
+    #[must_use]
+    pub fn package(mut self, name: &str) -> Self {
+        self.packages.push(name.to_owned());
         self
     }
 
@@ -109,7 +118,7 @@ impl HostBuilder {
     pub fn boot(self) -> Host {
         assert!(Uid::effective().is_root(), "hosts are booted by root: sudo make test");
         sweep_once();
-        let layers = layers(self.suite, self.deb.as_deref());
+        let layers = layers(self.suite, &self.packages, self.deb.as_deref());
         let slot = Slot::take();
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let name = format!("stint-{}-{count}", std::process::id());
@@ -173,9 +182,18 @@ impl Host {
     #[must_use]
     pub fn bare(suite: Suite) -> HostBuilder {
         let hostname = "web-1".to_owned();
-        let (files, options) = (Vec::new(), Vec::new());
+        let (packages, files, options) = (Vec::new(), Vec::new(), Vec::new());
         let (own_uptime, kernel_audit) = (false, false);
-        HostBuilder { suite, hostname, deb: None, files, options, own_uptime, kernel_audit }
+        HostBuilder {
+            suite,
+            hostname,
+            deb: None,
+            packages,
+            files,
+            options,
+            own_uptime,
+            kernel_audit,
+        }
     }
 
     /// Its Debian release.

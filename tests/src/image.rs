@@ -43,19 +43,6 @@ impl Suite {
         let more = if self.has_sudo_rs() { ",sudo-rs" } else { "" };
         format!("{PACKAGES}{more}")
     }
-
-    /// What is run in a new image.
-    fn customize(self) -> String {
-        let debs = match self {
-            Self::Bookworm => format!(
-                "mkdir -p \"$1{DEBS_DIR}\" && cd \"$1{DEBS_DIR}\"\n\
-                 APT_CONFIG=\"$MMDEBSTRAP_APT_CONFIG\" apt-get -q -o APT::Sandbox::User=root \
-                 download {DEBS}\n"
-            ),
-            Self::Trixie => String::new(),
-        };
-        format!("{CUSTOMIZE}{debs}")
-    }
 }
 
 /// What every host has installed, beside Debian's essential packages. nscd does not run until a test
@@ -63,13 +50,6 @@ impl Suite {
 const PACKAGES: &str = "acl,attr,dbus,faketime,libnss-systemd,libpam-modules,libpam-systemd,\
 netcat-openbsd,nscd,opendoas,openssh-client,openssh-server,passwd,pkexec,polkitd,procps,python3,strace,sudo,\
 systemd,systemd-sysv,util-linux";
-
-/// What lies in an image of Debian 12 as packages below [`DEBS_DIR`], for the test that installs it:
-/// the programs that are to understand what stint writes for them.
-const DEBS: &str = "auditd libauparse0 prometheus prometheus-node-exporter";
-
-/// Where they lie in the host.
-pub const DEBS_DIR: &str = "/opt/debs";
 
 /// Run once in a new image; `$1` is its root. The users' shell is dash, which leaves echo and
 /// prompts to the terminal's own settings, so that a test can type into it.
@@ -113,20 +93,26 @@ fn cache() -> PathBuf {
     folder
 }
 
-/// The layers of a host of this suite, with the package installed when one is given. What is
-/// missing is made first.
-pub(crate) fn layers(suite: Suite, deb: Option<&Path>) -> Layers {
+/// The layers of a host of this suite, with these of Debian's packages beside what all hosts have,
+/// and with the package under test when one is given. What is missing is made first.
+pub(crate) fn layers(suite: Suite, more: &[String], deb: Option<&Path>) -> Layers {
     let packages = suite.packages();
-    let customize = suite.customize();
-    let key = fingerprint(&[suite.name().as_bytes(), packages.as_bytes(), customize.as_bytes()]);
-    let name = format!("{}-{key}", suite.name());
-    let image = once(&cache().join(&name), |part| debootstrap(suite, &packages, &customize, part));
-    let Some(deb) = deb else { return Layers(vec![image]) };
+    let key = fingerprint(&[suite.name().as_bytes(), packages.as_bytes(), CUSTOMIZE.as_bytes()]);
+    let mut name = format!("{}-{key}", suite.name());
+    let image = once(&cache().join(&name), |part| debootstrap(suite, &packages, part));
+    let mut layers = Layers(vec![image]);
+    if !more.is_empty() {
+        name = format!("{name}~{}", fingerprint(&[more.join(" ").as_bytes(), ADD.as_bytes()]));
+        let layer = once(&cache().join(&name), |part| add(&layers, more, part));
+        layers.0.insert(0, layer.join("upper"));
+    }
+    let Some(deb) = deb else { return layers };
     let bytes = fs::read(deb).unwrap_or_else(|e| panic!("the package {}: {e}", deb.display()));
     let layer = cache().join(format!("{name}+{}", fingerprint(&[&bytes])));
-    let layer = once(&layer, |part| install(&image, deb, part));
+    let layer = once(&layer, |part| install(&layers, deb, part));
     forget_old_layers(&layer);
-    Layers(vec![layer.join("upper"), image])
+    layers.0.insert(0, layer.join("upper"));
+    layers
 }
 
 /// Makes `path` by `make`, unless somebody has already; never half of it.
@@ -155,37 +141,64 @@ fn once(path: &Path, make: impl FnOnce(&Path)) -> PathBuf {
     path.to_owned()
 }
 
-fn debootstrap(suite: Suite, packages: &str, customize: &str, root: &Path) {
+fn debootstrap(suite: Suite, packages: &str, root: &Path) {
     let mut command = Command::new("mmdebstrap");
     command
         .args(["--quiet", "--variant=minbase"])
         .arg(format!("--include={packages}"))
-        .arg(format!("--customize-hook={customize}"))
+        .arg(format!("--customize-hook={CUSTOMIZE}"))
         .arg(suite.name())
         .arg(root);
     let output = run(command, b"", Deadline::after(MAKE));
     assert!(output.ok(), "mmdebstrap of {}: {output}", suite.name());
 }
 
-/// Installs the package on an overlay of its own, in a mount namespace that goes with the command.
-const INSTALL: &str = r#"set -eu
+/// Something done on an overlay of its own, in a mount namespace that goes with the command.
+/// `$1`: what it stands on, `$2`: the layer, `$3`: a name for it, and then what is done.
+const ON_OVERLAY: &str = r#"set -eu
 mkdir -p "$2/upper" "$2/work" "$2/root" /run/systemd/inaccessible
 mount -t overlay overlay -o "lowerdir=$1,upperdir=$2/upper,workdir=$2/work" "$2/root"
-systemd-nspawn -q -D "$2/root" -M "$4" --register=no --keep-unit --private-network --pipe \
-    --resolv-conf=off --timezone=off --setenv=DEBIAN_FRONTEND=noninteractive \
-    --bind-ro="$3:/run/package.deb" dpkg -i /run/package.deb
-umount "$2/root"
-rm -rf "$2/work" "$2/root"
+inside() {
+    systemd-nspawn -q -D "$root" -M "$name" --register=no --keep-unit --pipe --resolv-conf=off \
+        --timezone=off --setenv=DEBIAN_FRONTEND=noninteractive "$@"
+}
+layer=$2 root=$2/root name=$3
+shift 3
 "#;
 
-fn install(image: &Path, deb: &Path, part: &Path) {
-    let machine = format!("stint-install-{}", std::process::id());
+const UNMOUNT: &str = r#"
+umount "$root"
+rm -rf "$layer/work" "$root"
+"#;
+
+/// Installs the package `$1`.
+const INSTALL: &str =
+    r#"inside --private-network --bind-ro="$1:/run/package.deb" dpkg -i /run/package.deb"#;
+
+/// Installs packages of Debian's, with the machine's network.
+const ADD: &str = r#"cp /etc/resolv.conf "$root/etc/resolv.conf"
+inside apt-get -q update
+inside apt-get -q -y --no-install-recommends install "$@"
+rm -rf "$root/etc/resolv.conf" "$root"/var/lib/apt/lists/* "$root"/var/cache/apt/*"#;
+
+fn install(below: &Layers, deb: &Path, part: &Path) {
     let deb = fs::canonicalize(deb).expect("the package's path");
+    on_overlay(below, part, INSTALL, &[plain(&deb)], Deadline::seconds(180));
+}
+
+fn add(below: &Layers, packages: &[String], part: &Path) {
+    on_overlay(below, part, ADD, packages, Deadline::after(MAKE));
+}
+
+fn on_overlay(below: &Layers, part: &Path, what: &str, arguments: &[String], deadline: Deadline) {
+    let script = format!("{ON_OVERLAY}{what}{UNMOUNT}");
+    let machine = format!("stint-install-{}", std::process::id());
     let mut command = Command::new("unshare");
-    command.args(["--mount", "--propagation", "private", "sh", "-c", INSTALL, "install"]);
-    command.args([image, part, &deb]).arg(machine).env("SYSTEMD_NSPAWN_UNIFIED_HIERARCHY", "1");
-    let output = run(command, b"", Deadline::seconds(180));
-    assert!(output.ok(), "dpkg -i {}: {output}", deb.display());
+    command.args(["--mount", "--propagation", "private", "sh", "-c", &script, "layer"]);
+    command.args([below.lowerdir(), plain(part), machine]).args(arguments);
+    command.env("SYSTEMD_NSPAWN_UNIFIED_HIERARCHY", "1");
+    let output = run(command, b"", deadline);
+    assert!(output.ok(), "{}: {output}", part.display());
 }
 
 /// Removes layers of packages that are no longer built, which else would pile up.

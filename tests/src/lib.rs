@@ -42,7 +42,7 @@ pub use clock::{Deadline, eventually};
 pub use files::deb_under_test;
 pub use freeze::freezing;
 pub use host::{Host, HostBuilder, USERS};
-pub use image::{DEBS_DIR, Suite};
+pub use image::Suite;
 pub use nix::errno::Errno;
 pub use run::Output;
 pub use screen::Screen;

@@ -53,7 +53,7 @@ const ENCODED: &str =
 
 #[test]
 fn grants_and_ends_are_found_by_ausearch() {
-    let host = gate(builder(Suite::Bookworm, POLICY).kernel_audit().boot());
+    let host = gate(builder(Suite::Bookworm, POLICY).package("auditd").kernel_audit().boot());
     let Some(auditd) = Auditd::start(&host) else {
         eprintln!("not shown here: this machine's kernel audit is in use, or there is none");
         return;

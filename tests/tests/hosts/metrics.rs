@@ -1,12 +1,12 @@
 //! Numbers for monitoring: right, harmless, in the form that Prometheus' own tools and Debian's node
 //! exporter read, and the dashboard and the alerts ask for nothing that is not there.
 
-use crate::common::{SOON, event_of, gated, grant, id};
+use crate::common::{SOON, builder, event_of, gate, grant, id};
 use crate::workflow::{approve, ask, pending};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
-use stint_tests::{DEBS_DIR, Host, Suite, eventually};
+use stint_tests::{Host, Suite, eventually};
 
 const POLICY: &str = r#"
 [approvals]
@@ -75,11 +75,12 @@ fn queries<'a>(value: &'a Value, found: &mut Vec<&'a str>) {
     }
 }
 
-/// Takes one program out of a package that lies in the image.
-fn unpack(host: &Host, package: &str, program: &str) {
-    host.ok(&format!(
-        "dpkg-deb --fsys-tarfile {DEBS_DIR}/{package}_*.deb | tar -x -C /opt ./usr/bin/{program}"
-    ));
+/// A host with promtool and the node exporter; Prometheus itself has nothing to do.
+fn with_prometheus() -> Host {
+    let builder = builder(Suite::Bookworm, POLICY);
+    let host = gate(builder.package("prometheus").package("prometheus-node-exporter").boot());
+    host.ok("systemctl disable --quiet --now prometheus.service");
+    host
 }
 
 /// What happens on a host in a day, in a few seconds.
@@ -139,7 +140,7 @@ fn assert_counted(host: &Host) {
 
 #[test]
 fn numbers_are_right_and_harmless_and_the_tools_of_prometheus_take_them() {
-    let host = gated(Suite::Bookworm, POLICY);
+    let host = with_prometheus();
     let refused = host.as_user("alice", "stint metrics");
     let why = "stint: Metrics is root's, and theirs who may read the record\n";
     assert_eq!((refused.status, refused.text().as_str()), (3, why));
@@ -151,11 +152,10 @@ fn numbers_are_right_and_harmless_and_the_tools_of_prometheus_take_them() {
     for secret in ["alice", "bob", "carol", "for a test", "a \\\"test"] {
         assert!(!text.contains(secret), "{secret:?} in {text}");
     }
-    unpack(&host, "prometheus", "promtool");
-    let judged = host.run("stint metrics | /opt/usr/bin/promtool check metrics");
+    let judged = host.run("stint metrics | promtool check metrics");
     assert_eq!((judged.status, judged.text().as_str()), (0, ""), "{text}");
     let rules = "/usr/share/doc/stint/examples/prometheus/stint.rules.yml";
-    host.ok(&format!("/opt/usr/bin/promtool check rules {rules}"));
+    host.ok(&format!("promtool check rules {rules}"));
 
     assert_asks_for_what_is_there(&host);
     assert_documented(&text);
@@ -191,7 +191,7 @@ fn assert_asks_for_what_is_there(host: &Host) {
         writeln!(rules, "  - {{ record: \"a:{number}\", expr: '{query}' }}").unwrap();
     }
     host.write("/root/dashboard.yml", "0600", &rules);
-    host.ok("/opt/usr/bin/promtool check rules /root/dashboard.yml");
+    host.ok("promtool check rules /root/dashboard.yml");
 }
 
 /// docs/metrics.md has each metric once, and no other.
@@ -222,9 +222,8 @@ fn scraped(host: &Host) -> Option<BTreeMap<String, f64>> {
 
 #[test]
 fn the_node_exporter_of_debian_reads_what_the_timer_writes() {
-    let host = gated(Suite::Bookworm, POLICY);
+    let host = with_prometheus();
     assert_eq!(host.run("systemctl is-enabled stint-metrics.timer").stdout, "disabled\n");
-    host.ok(&format!("dpkg -i {DEBS_DIR}/prometheus-node-exporter_*.deb >/dev/null 2>&1"));
     let judged = host.ok("systemd-analyze security --no-pager stint-metrics.service | tail -n 1");
     let score = judged.split("stint-metrics.service: ").nth(1);
     let score = score.and_then(|rest| rest.split(' ').next()).and_then(|word| word.parse().ok());
