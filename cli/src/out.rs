@@ -1,7 +1,7 @@
 //! Everything that is printed goes through here. A reader who has left (`| head`) ends nothing:
 //! what the command was doing is done to its end, in silence.
 
-use std::io::{ErrorKind, IsTerminal, Write};
+use std::io::{BufWriter, ErrorKind, IsTerminal, Stdout, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 static BROKEN: AtomicBool = AtomicBool::new(false);
@@ -15,11 +15,43 @@ pub fn print(text: &str) {
     let mut stream = anstream::stdout().lock();
     let end = if text.ends_with('\n') { "" } else { "\n" };
     if let Err(error) = write!(stream, "{text}{end}").and_then(|()| stream.flush()) {
-        BROKEN.store(true, Ordering::Relaxed);
-        if error.kind() != ErrorKind::BrokenPipe {
-            FAILED.store(true, Ordering::Relaxed);
-            warn(&format!("stint: standard output: {error}"));
+        is_broken(&error);
+    }
+}
+
+fn is_broken(error: &std::io::Error) {
+    BROKEN.store(true, Ordering::Relaxed);
+    if error.kind() != ErrorKind::BrokenPipe {
+        FAILED.store(true, Ordering::Relaxed);
+        warn(&format!("stint: standard output: {error}"));
+    }
+}
+
+/// Standard output for data: in large pieces, as it is. A reader who has left is no error, here
+/// either.
+#[derive(Debug)]
+pub struct Bulk(BufWriter<Stdout>);
+
+impl Bulk {
+    /// Nothing written yet.
+    pub fn new() -> Self {
+        Self(BufWriter::with_capacity(64 * 1_024, std::io::stdout()))
+    }
+}
+
+impl Write for Bulk {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        if !broken() {
+            self.0.write_all(bytes).unwrap_or_else(|error| is_broken(&error));
         }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        if !broken() {
+            self.0.flush().unwrap_or_else(|error| is_broken(&error));
+        }
+        Ok(())
     }
 }
 

@@ -34,7 +34,23 @@ pub struct Page {
     pub head: Option<Head>,
 }
 
+/// This host's own state.
+const STATE: &str = "/var/lib/stint/state.sqlite";
+
 impl Source {
+    /// From this state's file, or from the daemon.
+    ///
+    /// # Errors
+    /// When it cannot be reached, or cannot be read.
+    pub fn of(state: Option<&Path>) -> Result<Self, Failure> {
+        state.map_or_else(Self::daemon, Self::file)
+    }
+
+    /// Whether it is the record of this host, as far as its path says.
+    pub fn is_own(state: Option<&Path>) -> bool {
+        state.is_none_or(|path| path == Path::new(STATE))
+    }
+
     /// From the daemon.
     ///
     /// # Errors
@@ -47,7 +63,7 @@ impl Source {
     ///
     /// # Errors
     /// When it cannot be read, or is no state of stint.
-    pub fn file(path: &Path) -> Result<Self, Failure> {
+    fn file(path: &Path) -> Result<Self, Failure> {
         let name = quoted(&path.to_string_lossy());
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let opened = Connection::open_with_flags(path, flags).and_then(|file| {

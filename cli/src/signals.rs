@@ -86,6 +86,15 @@ impl Drop for Held {
     }
 }
 
+/// Whether a signal does nothing to this process, as whoever started it wanted it: held back, it
+/// would come nevertheless.
+pub fn is_ignored(signal: Signal) -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    mask.is_some_and(|mask| mask >> (signal as i32 - 1) & 1 == 1)
+}
+
 /// Ends this process by a signal, without a core of its own. Comes back where the signal does
 /// nothing: it is ignored.
 pub fn die_of(signal: Signal) {
@@ -97,6 +106,13 @@ pub fn die_of(signal: Signal) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_whoever_started_it_ignores_is_known() {
+        // Rust's own start ignores the one; nobody can ignore the other.
+        assert!(is_ignored(Signal::SIGPIPE));
+        assert!(!is_ignored(Signal::SIGKILL));
+    }
 
     #[test]
     fn what_is_held_back_ends_nothing_and_is_forgotten() {

@@ -39,6 +39,7 @@ find "$root" -exec touch --no-dereference --date="@$SOURCE_DATE_EPOCH" {} +
     echo '%dir /usr/share/doc/stint'
     echo '%dir /usr/share/doc/stint/examples'
     echo '%dir /usr/share/doc/stint/examples/hooks'
+    echo '%dir /usr/share/doc/stint/examples/rsyslog'
     echo '%dir /usr/share/licenses/stint'
     (cd "$root" && find . -type f -printf '/%P\n' | LC_ALL=C sort) |
         sed -e 's|^/etc/stint/policy.toml$|%config(noreplace) &|' \

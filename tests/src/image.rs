@@ -160,7 +160,8 @@ mkdir -p "$2/upper" "$2/work" "$2/root" /run/systemd/inaccessible
 mount -t overlay overlay -o "lowerdir=$1,upperdir=$2/upper,workdir=$2/work" "$2/root"
 inside() {
     systemd-nspawn -q -D "$root" -M "$name" --register=no --keep-unit --pipe --resolv-conf=off \
-        --timezone=off --setenv=DEBIAN_FRONTEND=noninteractive "$@"
+        --timezone=off --setenv=DEBIAN_FRONTEND=noninteractive \
+        --setenv=http_proxy="${http_proxy:-}" "$@"
 }
 layer=$2 root=$2/root name=$3
 shift 3
@@ -176,7 +177,7 @@ const INSTALL: &str =
     r#"inside --private-network --bind-ro="$1:/run/package.deb" dpkg -i /run/package.deb"#;
 
 /// Installs packages of Debian's, with the machine's network.
-const ADD: &str = r#"cp /etc/resolv.conf "$root/etc/resolv.conf"
+const ADD: &str = r#"[ ! -e /etc/resolv.conf ] || cp -L /etc/resolv.conf "$root/etc/resolv.conf"
 inside apt-get -q update
 inside apt-get -q -y --no-install-recommends install "$@"
 rm -rf "$root/etc/resolv.conf" "$root"/var/lib/apt/lists/* "$root"/var/cache/apt/*"#;

@@ -44,6 +44,8 @@ mod edits;
 mod environment;
 #[path = "hosts/expiry.rs"]
 mod expiry;
+#[path = "hosts/export.rs"]
+mod export;
 #[path = "hosts/fault_judge.rs"]
 mod fault_judge;
 #[path = "hosts/fault_rounds.rs"]

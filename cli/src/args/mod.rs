@@ -10,7 +10,9 @@ use clap::{Args, Parser, Subcommand};
 use stint_proto::{GrantId, GroupName, Length, RoleName, ServiceName, UserName};
 
 pub use asking::{Asking, CancelArgs, DropArgs, ExtendArgs, RequestArgs, RunArgs, WaitArgs};
-pub use auditing::{AuditArgs, AuditVerb, LogArgs, MetricsArgs, VerifyArgs};
+pub use auditing::{
+    AuditArgs, AuditVerb, ExportArgs, FilterArgs, Format, LogArgs, MetricsArgs, VerifyArgs,
+};
 pub use deciding::{ApproveArgs, DenyArgs};
 pub use reviewing::ReviewArgs;
 pub use standing::StandingArgs;
@@ -122,10 +124,12 @@ pub enum Verb {
     /// readers of the record)
     #[command(
         after_help = "Examples:\n  stint log --since 2h\n  stint log --user alice --event check.denied\n  \
-                      stint log --since 2026-11-01 --until 2026-12-01 --json\n  stint log --since 10m --follow"
+                      stint log --since 2026-11-01 --until 2026-12-01 --json\n  stint log --since 10m --follow\n  \
+                      stint log --event request.approved STINT_ACTOR=bob"
     )]
     Log(LogArgs),
-    /// Whether the record is as it was written (root and readers of the record)
+    /// Whether the record is as it was written; the record for other programs (root and readers of
+    /// the record)
     Audit(AuditArgs),
     /// Numbers for monitoring, as Prometheus reads them (root and readers of the record)
     #[command(

@@ -47,7 +47,10 @@ mod tests {
             for argument in verb.get_arguments() {
                 let wanted = match argument.get_long() {
                     Some(long) => format!("--{long}"),
-                    None => argument.get_id().to_string().to_uppercase(),
+                    None => match argument.get_value_names() {
+                        Some([name, ..]) => name.to_string(),
+                        _ => argument.get_id().to_string().to_uppercase(),
+                    },
                 };
                 assert!(section.contains(&wanted), "{name} {wanted}\n{section}");
                 count += 1;
@@ -66,8 +69,10 @@ mod tests {
 
     #[test]
     fn no_line_of_text_is_taken_for_a_request_and_no_page_names_what_is_not_there() {
-        let known =
-            [".TH", ".SH", ".SS", ".TP", ".PP", ".nf", ".fi", ".RS", ".RE", ".ie", ".el", ".br"];
+        let known = [
+            ".TH", ".SH", ".SS", ".TP", ".PP", ".nf", ".fi", ".RS", ".RE", ".ie", ".el", ".br",
+            ".IP",
+        ];
         for (name, text) in pages() {
             for line in text.lines().filter(|line| line.starts_with(['.', '\''])) {
                 assert!(known.iter().any(|request| line.starts_with(request)), "{name}: {line}");

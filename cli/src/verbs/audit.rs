@@ -1,6 +1,6 @@
 //! `stint audit`: what auditors do with the record beside reading it.
 
-use super::verify;
+use super::{export, verify};
 use crate::args::{AuditArgs, AuditVerb};
 use crate::failure::Outcome;
 
@@ -8,5 +8,6 @@ use crate::failure::Outcome;
 pub fn run(args: AuditArgs) -> Outcome {
     match args.what {
         AuditVerb::Verify(args) => verify::run(&args),
+        AuditVerb::Export(args) => export::run(&args),
     }
 }

@@ -7,6 +7,7 @@ pub mod deny;
 pub mod doctor;
 pub mod drop;
 pub mod explain;
+pub mod export;
 pub mod extend;
 pub mod gate;
 pub mod generate;

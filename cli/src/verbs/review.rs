@@ -10,6 +10,7 @@ use stint_proto::{
 };
 
 use crate::args::ReviewArgs;
+use crate::draft::is_there;
 use crate::failure::{Failure, Outcome};
 use crate::look::grants::{Here, in_full};
 use crate::review::gather::gather;
@@ -82,11 +83,6 @@ fn target(path: &Path, replace: bool) -> Result<PathBuf, Failure> {
         Ok(_) if !replace => Err(is_there(&file)),
         _ => Ok(file),
     }
-}
-
-fn is_there(file: &Path) -> Failure {
-    let shown = quoted(&file.to_string_lossy());
-    Failure::usage(format!("{shown} is there already: add --replace, or name another file"))
 }
 
 fn not_put(file: &Path, error: &ReplaceError) -> Failure {

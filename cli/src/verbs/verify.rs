@@ -1,7 +1,6 @@
 //! `stint audit verify`: is the record as it was written?
 
 use std::io::IsTerminal;
-use std::path::Path;
 
 use stint_proto::{ExitStatus, Timestamp};
 use stint_record::{Fault, Head, Verifier};
@@ -13,9 +12,6 @@ use crate::look::grants::Here;
 use crate::look::{BAD, GOOD, ODD, count, styled};
 use crate::out;
 use crate::record::Source;
-
-/// This host's own state.
-const STATE: &str = "/var/lib/stint/state.sqlite";
 
 /// What was read of a record.
 struct Read {
@@ -29,14 +25,11 @@ struct Read {
 
 /// Does what was typed.
 pub fn run(args: &VerifyArgs) -> Outcome {
-    let source = match &args.state {
-        Some(path) => Source::file(path)?,
-        None => Source::daemon()?,
-    };
+    let source = Source::of(args.state.as_deref())?;
     let known = match &args.checkpoints {
         Some(path) => Ok(checkpoints::of_file(path)?),
         // The journal of this host says nothing of another's state.
-        None if args.state.as_deref().is_none_or(|path| path == Path::new(STATE)) => {
+        None if Source::is_own(args.state.as_deref()) => {
             checkpoints::of_journal()
         }
         None => Err("a copy of a state has none with it: give them with --checkpoints".to_owned()),
@@ -100,7 +93,7 @@ fn take(verifier: &mut Verifier, links: &[stint_proto::Link], end: Option<Head>)
 }
 
 /// How far it has come.
-fn bar(done: i64, all: i64) -> String {
+pub(super) fn bar(done: i64, all: i64) -> String {
     const WIDTH: i64 = 30;
     let filled = (done.saturating_mul(WIDTH) / all).clamp(0, WIDTH);
     let part = |letter: &str, length: i64| letter.repeat(usize::try_from(length).unwrap_or(0));

@@ -130,6 +130,7 @@ fn every_file_is_where_it_belongs_and_roots() {
         ("/usr/share/dbus-1/system.d/org.stint.Stint1.conf", "644"),
         ("/usr/share/doc/stint/copyright", "644"),
         ("/usr/share/doc/stint/examples/hooks/webhook", "644"),
+        ("/usr/share/doc/stint/examples/rsyslog/30-stint.conf", "644"),
         ("/usr/share/polkit-1/actions/org.stint.Stint1.policy", "644"),
         ("/usr/lib/sysusers.d/stint.conf", "644"),
         ("/etc/stint/hooks.d", "755"),
