@@ -89,6 +89,8 @@ pub const fn mapping(event: Event) -> Mapping {
         Event::RequestDenied => (Class::Entity, OTHER, "Deny"),
         Event::RequestCancelled => (Class::Entity, OTHER, "Cancel"),
         Event::ReviewAttested => (Class::Entity, OTHER, "Attest"),
+        Event::StandingAdopted => (Class::Entity, OTHER, "Adopt"),
+        Event::StandingRestored => (Class::Entity, OTHER, "Restore"),
         Event::RequestLapsed => (Class::Entity, OTHER, "Lapse"),
         Event::GrantActivated => (Class::UserAccess, 1, "Assign Privileges"),
         Event::GrantExtended => (Class::UserAccess, OTHER, "Extend"),
@@ -122,6 +124,7 @@ pub const fn mapping(event: Event) -> Mapping {
         }
         Event::BreakGlassReviewed => (Class::Finding, 3, "Close"),
         Event::AuditGap => (Class::EventLog, OTHER, "Gap"),
+        Event::AuditCut => (Class::EventLog, 2, "Delete"),
         Event::AuditCheckpoint => (Class::EventLog, OTHER, "Checkpoint"),
     };
     Mapping { class, activity, name, success: !failed(event) }
