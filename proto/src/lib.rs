@@ -5,6 +5,7 @@
 
 pub mod body;
 mod call;
+mod document;
 mod error;
 mod event;
 mod grant;
@@ -28,6 +29,7 @@ pub use call::{
     Alarm, CheckAnswer, Explain, Explanation, GrantOrder, Health, ListFilter, Note, PamItems,
     ReloadReport, RevokeOrder, RoleSummary, Status, Verdict,
 };
+pub use document::{Delivery, DeliveryOutcome, DocumentKind, Remote, Source};
 pub use error::{ErrorCode, ExitStatus};
 pub use event::{Decision, Event, MESSAGE_ID_BASE, Priority};
 pub use grant::{EndReason, Grant, GrantState, Origin};

@@ -12,6 +12,10 @@ pub const PAM_SOCKET: &str = "/run/stint/pam.sock";
 pub const POLICY_FILE: &str = "/etc/stint/policy.toml";
 /// The policy's drop-in folder.
 pub const POLICY_DROP_IN_DIR: &str = "/etc/stint/policy.d";
+/// Who may sign what: keys of people, in OpenSSH's own form.
+pub const SIGNERS_FILE: &str = "/etc/stint/allowed_signers";
+/// The account that brings signed documents and may do nothing else.
+pub const SYNC_ACCOUNT: &str = "stint-sync";
 /// State that survives a reboot (0700).
 pub const STATE_DIR: &str = "/var/lib/stint";
 /// State of this boot.

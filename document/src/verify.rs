@@ -1,0 +1,81 @@
+//! Whether a document is what people who may sign it have signed. What comes out can be read; what
+//! went in was not.
+
+use sha2::{Digest, Sha256};
+use stint_policy::text::harmless;
+
+use crate::signature::Verdict;
+use crate::{Kind, Refusal, Signers, Times, envelope};
+
+/// Somebody who signed, and may.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Signer {
+    /// As whom, as `allowed_signers` or their certificate says; harmless.
+    pub name: String,
+    /// With which key: `SHA256:…`.
+    pub key: String,
+}
+
+/// A text that is what somebody signed who may sign such documents here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verified {
+    /// What it is signed as.
+    pub kind: Kind,
+    /// The text.
+    pub text: String,
+    /// Who signed it, of those who may; at least one.
+    pub by: Vec<Signer>,
+    /// SHA-256 of the text: the same document, whoever has signed it besides.
+    pub digest: [u8; 32],
+}
+
+impl Verified {
+    /// Who signed it, in one line.
+    #[must_use]
+    pub fn signers(&self) -> String {
+        self.by.iter().map(|signer| signer.name.as_str()).collect::<Vec<_>>().join(", ")
+    }
+}
+
+/// Looks at every signature of a document. All must be of its text; at least one must be by somebody
+/// who may sign what it is. What others have signed besides does no harm.
+///
+/// # Errors
+/// [`Refusal`] at the first thing that is wrong.
+pub fn verify(document: &[u8], signers: &Signers, times: Times) -> Result<Verified, Refusal> {
+    let envelope = envelope::open(document)?;
+    let text = envelope.text;
+    let mut kind = None;
+    let mut namespace = String::new();
+    for signature in &envelope.signatures {
+        let of = Kind::of_namespace(&signature.namespace);
+        if of.is_none() || kind.is_some_and(|kind| Some(kind) != of) {
+            return Err(Refusal::Namespace { found: signature.namespace.clone() });
+        }
+        kind = of;
+        namespace.clone_from(&signature.namespace);
+    }
+    let kind = kind.ok_or(Refusal::Unsigned)?;
+    let (mut by, mut why): (Vec<Signer>, Vec<String>) = (Vec::new(), Vec::new());
+    for (number, signature) in envelope.signatures.iter().enumerate() {
+        let key = signature.by.fingerprint();
+        match signature.verdict(text.as_bytes()) {
+            Verdict::Broken => return Err(Refusal::Broken { number: number + 1 }),
+            Verdict::Untouched => {
+                why.push(format!("the security key {key} was not touched"));
+                continue;
+            }
+            Verdict::Good => {}
+        }
+        match signers.allowed(&signature.by, &namespace, times) {
+            Ok(_) if by.iter().any(|other| other.key == key) => {}
+            Ok(name) => by.push(Signer { name: harmless(&name), key }),
+            Err(reason) => why.push(reason),
+        }
+    }
+    if by.is_empty() {
+        return Err(Refusal::NotAllowed { signers: signers.path().to_owned(), why });
+    }
+    let digest = Sha256::digest(text.as_bytes()).into();
+    Ok(Verified { kind, text: text.to_owned(), by, digest })
+}
