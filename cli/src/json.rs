@@ -5,7 +5,10 @@ use serde_json::{Value, json};
 use stint_policy::text::is_harmless;
 use stint_policy::{Diagnostic, Severity};
 use stint_proto::json::{self, time};
-use stint_proto::{Alarm, Explanation, Grant, Note, ReloadReport, Request, RoleSummary, Status};
+use stint_proto::{
+    Alarm, Delivery, Explanation, Grant, Note, ReloadReport, Remote, Request, RoleSummary, Source,
+    Status,
+};
 
 /// JSON escapes what it must, and a program is shown what was typed.
 fn as_typed(text: &str) -> String {
@@ -64,6 +67,39 @@ fn note(note: &Note) -> Value {
     json!({ "text": note.text, "mend": note.mend })
 }
 
+/// How signed documents stand.
+fn remote(remote: &Remote) -> Value {
+    let source = |source: &Source| {
+        json!({
+            "name": source.name,
+            "at": time(source.at),
+            "good_at": source.good_at.map(time),
+            "error": (!source.error.is_empty()).then_some(&source.error),
+        })
+    };
+    json!({
+        "serial": remote.serial,
+        "signers": (!remote.signers.is_empty()).then_some(&remote.signers),
+        "not_before": remote.not_before.map(time),
+        "current_until": remote.current_until.map(time),
+        "stale": remote.stale,
+        "problems": remote.problems,
+        "sources": remote.sources.iter().map(source).collect::<Value>(),
+    })
+}
+
+/// What became of a signed document.
+pub fn delivery(delivery: &Delivery) -> Value {
+    json!({
+        "kind": delivery.kind,
+        "outcome": delivery.outcome,
+        "serial": delivery.serial,
+        "signers": delivery.signers,
+        "message": delivery.message,
+        "warnings": delivery.warnings,
+    })
+}
+
 /// `stint status`.
 pub fn status(status: &Status) -> Value {
     json!({
@@ -77,6 +113,7 @@ pub fn status(status: &Status) -> Value {
         "alarms": status.alarms.iter().map(alarm).collect::<Value>(),
         "notes": status.notes.iter().map(note).collect::<Value>(),
         "policy_problem": status.policy_problem,
+        "remote": status.remote.as_ref().map(remote),
     })
 }
 

@@ -17,6 +17,7 @@ async fn live() -> String {
     let places = Places {
         policy_file: folder.path().join("policy.toml"),
         policy_dir: folder.path().join("policy.d"),
+        signers_file: folder.path().join("allowed_signers"),
         state_dir: folder.path().to_owned(),
         journal: folder.path().join("journal"),
         syslog: folder.path().join("log"),

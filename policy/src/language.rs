@@ -1,7 +1,7 @@
 //! Every key of the policy, once: the reader, the schema for editors and the man page are all
 //! driven by this table, so that none of them knows a key that the others do not.
 
-use crate::{Backend, GateMode, OnExpiry};
+use crate::{Backend, GateMode, Offline, OnExpiry};
 
 pub use crate::schema::schema;
 
@@ -159,6 +159,18 @@ static KEYS: &[Key] = &[
     key("groups", Kind::Table, "", "[groups]").doc("How group memberships are given."),
     key("groups.backend", Kind::Word(Backend::WORDS), "\"auto\"", "\"files\"")
         .doc("\"files\" writes /etc/group and /etc/gshadow; \"userdb\" writes drop-ins in /run/userdb, which nss-systemd reads; \"auto\" takes whichever the host can do."),
+    key("remote", Kind::Table, "", "[remote]")
+        .doc("What signed documents may do on this host. Without it, nothing; who may sign stands in /etc/stint/allowed_signers."),
+    key("remote.roles", Kind::Texts, "[]", "[\"containers\"]")
+        .doc("Roles of this host's own policy that a signed document may give; * stands for any letters."),
+    key("remote.define", Kind::Texts, "[]", "[\"fleet-*\"]")
+        .doc("Names under which a signed policy may bring roles of its own, and give them. What such a role confers is up to who signs it. A role of this host's own is never replaced."),
+    key("remote.max_age", Kind::Duration, "as it says itself", "\"7d\"")
+        .doc("How long after its own beginning a signed policy is current at the most."),
+    key("remote.offline", Kind::Word(Offline::WORDS), "\"running\"", "\"nothing\"")
+        .doc("What goes on of signed documents once the signed policy is no longer current: \"running\" grants to their ends and nothing new; \"new\" ones too, for as long as offline_for says; or \"nothing\"."),
+    key("remote.offline_for", Kind::Duration, "", "\"24h\"")
+        .doc("For how long new grants go on, with offline = \"new\"."),
     key("roles", Kind::Table, "", "[roles.admin]")
         .doc("One table a role: roles.NAME. A name has small letters, digits and '-'."),
     key("roles.NAME.description", Kind::Text, "\"\"", "\"Anything as root\"")

@@ -15,6 +15,7 @@ mod matching;
 mod model;
 mod needs;
 pub mod order;
+mod remote;
 pub mod replay;
 pub mod request;
 mod schema;
@@ -26,9 +27,10 @@ pub mod text;
 pub use action::{BadAction, PolkitAction};
 pub use diagnostic::{Diagnostic, Severity};
 pub use hours::{BadHours, Hours};
-pub use load::{Accounts, Loaded, SourceFile, parse};
+pub use load::{Accounts, Loaded, SourceFile, parse, parse_alone, parse_signed};
 pub use matching::{BadPattern, BadTicketRule, HostPattern, TicketRule};
 pub use model::{HeldGrant, Policy, Position, Principal, ReasonRule, Role, Subject, WaysIn};
+pub use remote::{BadRolePattern, Offline, Remote, RolePattern};
 pub use settings::{
     Approvals, Backend, BadRetention, Gate, GateMode, Notify, OnExpiry, Requests, Retention,
 };

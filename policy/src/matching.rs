@@ -60,7 +60,7 @@ impl HostPattern {
 }
 
 /// Goes back to the last `*` alone, so that no pattern takes more than pattern times name steps.
-fn fits(pattern: &[u8], name: &[u8]) -> bool {
+pub(crate) fn fits(pattern: &[u8], name: &[u8]) -> bool {
     let (mut p, mut n) = (0, 0);
     let mut star: Option<(usize, usize)> = None;
     while let Some(letter) = name.get(n) {

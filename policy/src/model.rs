@@ -8,7 +8,7 @@ use std::str::FromStr;
 use stint_proto::{BadName, GroupName, Length, RoleName, ServiceName, Timestamp, Uid, UserName};
 
 use crate::{
-    Approvals, Backend, Gate, HostPattern, Hours, Notify, OnExpiry, PolkitAction, Requests,
+    Approvals, Backend, Gate, HostPattern, Hours, Notify, OnExpiry, PolkitAction, Remote, Requests,
     Retention, SudoRule, TicketRule, text,
 };
 
@@ -129,6 +129,8 @@ pub struct Role {
     pub grace: Length,
     /// Whether it is for emergencies.
     pub break_glass: bool,
+    /// Whether a signed policy has brought it.
+    pub signed: bool,
     /// Where it begins.
     pub at: Position,
     /// Where each of its keys stands.
@@ -224,6 +226,8 @@ pub struct HeldGrant {
     pub until: Timestamp,
     /// What for.
     pub reason: String,
+    /// Whether a signed policy has brought it.
+    pub signed: bool,
     /// Where it begins.
     pub at: Position,
 }
@@ -252,6 +256,8 @@ pub struct Policy {
     pub approvals: Approvals,
     /// `[notify]`.
     pub notify: Notify,
+    /// `[remote]`; without it the host takes no signed documents.
+    pub remote: Option<Remote>,
     /// How memberships are given.
     pub backend: Backend,
     /// Every role, those of other hosts too.

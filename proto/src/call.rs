@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 use zbus::{DeserializeDict, SerializeDict, Type, as_variant};
 
 use crate::{
-    Grant, GrantId, GroupName, INVOKER_SERVICES, Length, Offer, Request, RoleName, ServiceName,
-    Timestamp, Uid, UserName, words,
+    Grant, GrantId, GroupName, INVOKER_SERVICES, Length, Offer, Remote, Request, RoleName,
+    ServiceName, Timestamp, Uid, UserName, words,
 };
 
 /// What PAM says of a call: the module's question in the account phase, its report in the session
@@ -166,6 +166,8 @@ pub struct Status {
     pub notes: Vec<Note>,
     /// What is wrong with the policy on disk, if it was refused; root alone.
     pub policy_problem: Option<String>,
+    /// How signed documents stand, where the host takes any; root alone.
+    pub remote: Option<Remote>,
 }
 
 /// A role as `stint roles` shows it.
@@ -280,6 +282,8 @@ pub struct Health {
     pub notes: Vec<Note>,
     /// What is wrong with the policy on disk, if it was refused.
     pub policy_problem: Option<String>,
+    /// How signed documents stand, where the host takes any.
+    pub remote: Option<Remote>,
     /// Who passes the gate in the PAM files themselves, as the policy in force says.
     pub exempt: Vec<String>,
     /// Groups that roles of this host give.

@@ -179,6 +179,7 @@ impl Event {
             | Self::SudoRuleFailed
             | Self::PolkitRuleFailed
             | Self::PolicyRejected
+            | Self::SourceStale
             | Self::AuditGap => Priority::Error,
             Self::CheckDenied
             | Self::CallDenied
@@ -186,6 +187,7 @@ impl Event {
             | Self::GroupDrift
             | Self::SudoRuleDrift
             | Self::AccountChanged
+            | Self::SourceRejected
             | Self::SessionLeft => Priority::Warning,
             Self::CheckAllowed
             | Self::SessionOpened

@@ -83,6 +83,7 @@ mod tests {
             alarms: Vec::new(),
             notes: Vec::new(),
             policy_problem: None,
+            remote: None,
             exempt: Vec::new(),
             groups: Vec::new(),
             polkit_roles: Vec::new(),

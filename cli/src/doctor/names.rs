@@ -68,6 +68,7 @@ mod tests {
             alarms: Vec::new(),
             notes: Vec::new(),
             policy_problem: None,
+            remote: None,
             exempt: Vec::new(),
             groups: vec!["docker".parse().unwrap(), "adm".parse().unwrap()],
             polkit_roles: Vec::new(),

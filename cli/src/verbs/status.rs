@@ -89,6 +89,7 @@ mod tests {
             alarms: Vec::new(),
             notes: Vec::new(),
             policy_problem: None,
+            remote: None,
         };
         assert_eq!(
             shown(&status),

@@ -20,6 +20,8 @@ pub enum For {
     Module,
     /// Root, over the bus.
     Root,
+    /// Root, and the account that brings signed documents; the method looks at who it is.
+    Carrier,
     /// Root, and those whom the policy lets read the record; the method looks at who it is.
     Readers,
     /// Everybody on the bus, about themselves; the method looks at who it is.
@@ -27,7 +29,7 @@ pub enum For {
 }
 
 /// The table.
-pub const TABLE: [(&str, For); 31] = [
+pub const TABLE: [(&str, For); 33] = [
     ("Check", For::Module),
     ("RequestAtDoor", For::Module),
     ("OpenSession", For::Module),
@@ -37,6 +39,8 @@ pub const TABLE: [(&str, For); 31] = [
     ("Revoke", For::Root),
     ("Reload", For::Root),
     ("Health", For::Root),
+    ("Deliver", For::Carrier),
+    ("SourceReport", For::Carrier),
     ("History", For::Readers),
     ("Record", For::Readers),
     ("GrantsSince", For::Readers),
@@ -71,12 +75,12 @@ pub fn authorize(method: &str, caller: Caller) -> Result<For, Refusal> {
     match (whom, caller) {
         (Some(whom @ For::Module), Caller::Module(_))
         | (Some(whom @ For::Root), Caller::Bus(Uid::ROOT))
-        | (Some(whom @ (For::Readers | For::Everyone)), Caller::Bus(_)) => Ok(whom),
+        | (Some(whom @ (For::Carrier | For::Readers | For::Everyone)), Caller::Bus(_)) => Ok(whom),
         (Some(For::Module), Caller::Bus(_)) => {
             Err(denied(format!("{method} is for the PAM module and stint-run alone")))
         }
         (Some(For::Root), Caller::Bus(_)) => Err(denied(format!("{method} is root's"))),
-        (Some(For::Root | For::Readers | For::Everyone), Caller::Module(_)) => {
+        (Some(For::Root | For::Carrier | For::Readers | For::Everyone), Caller::Module(_)) => {
             Err(denied(format!("{method} is called over the system bus")))
         }
         (None, _) => Err(denied(format!("{method} is nobody's"))),
@@ -96,7 +100,7 @@ mod tests {
     #[test]
     fn nobody_calls_what_is_not_theirs() {
         for (method, whom) in TABLE {
-            let open = matches!(whom, For::Everyone | For::Readers);
+            let open = matches!(whom, For::Everyone | For::Readers | For::Carrier);
             assert!(authorize(method, Caller::Bus(Uid(1000))).is_err() != open);
             assert!(authorize(method, Caller::Bus(Uid::ROOT)).is_err() == (whom == For::Module));
             assert!(authorize(method, MODULE).is_err() == (whom != For::Module));

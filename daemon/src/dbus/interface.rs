@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use stint_proto::{
-    ApproveOrder, AttestOrder, Attestation, CheckAnswer, DenyOrder, DoorRequest, DropOrder,
-    EligibleEntry, ErrorCode, Explain, Explanation, ExtendOrder, Grant, GrantId, GrantOrder,
-    GrantsPage, Health, ListFilter, Metric, PamItems, PastRequest, RecordPage, ReloadReport,
-    Request, RequestId, RequestOrder, ReviewOrder, RevokeOrder, RoleSummary, Standing,
-    StandingChange, Status, Timestamp, Uid,
+    ApproveOrder, AttestOrder, Attestation, CheckAnswer, Delivery, DenyOrder, DoorRequest,
+    DropOrder, EligibleEntry, ErrorCode, Explain, Explanation, ExtendOrder, Grant, GrantId,
+    GrantOrder, GrantsPage, Health, ListFilter, Metric, PamItems, PastRequest, RecordPage,
+    ReloadReport, Request, RequestId, RequestOrder, ReviewOrder, RevokeOrder, RoleSummary,
+    SYNC_ACCOUNT, Standing, StandingChange, Status, Timestamp, Uid,
 };
 use zbus::message::Header;
 use zbus::{Connection, interface};
@@ -54,6 +54,10 @@ impl Interface {
         let allowed = match authorize(method, Caller::Bus(caller.uid)) {
             Ok(For::Readers) if !self.engine.reads_all(caller.uid).await? => {
                 let text = format!("{method} is root's, and theirs who may read the record");
+                Err(Refusal::new(ErrorCode::Denied, text))
+            }
+            Ok(For::Carrier) if !self.engine.carries(caller.uid).await => {
+                let text = format!("{method} is root's, and that of {SYNC_ACCOUNT}");
                 Err(Refusal::new(ErrorCode::Denied, text))
             }
             other => other.map(drop),
@@ -173,6 +177,32 @@ impl Interface {
     ) -> Result<Vec<Grant>, BusError> {
         let by = self.admit("Revoke", connection, &header).await?;
         Ok(self.engine.revoke(order, &self.engine.called(by.caller.uid).await).await?)
+    }
+
+    /// Takes a signed document that `source` has brought. For root and the account `stint-sync`.
+    async fn deliver(
+        &self,
+        #[zbus(connection)] connection: &Connection,
+        #[zbus(header)] header: Header<'_>,
+        source: String,
+        document: Vec<u8>,
+    ) -> Result<Delivery, BusError> {
+        let by = self.admit("Deliver", connection, &header).await?;
+        let _turn = by.turn().await;
+        Ok(Box::pin(self.engine.deliver(&source, document)).await?)
+    }
+
+    /// How it goes with a source: what is wrong, or an empty text. For root and the account
+    /// `stint-sync`.
+    async fn source_report(
+        &self,
+        #[zbus(connection)] connection: &Connection,
+        #[zbus(header)] header: Header<'_>,
+        source: String,
+        error: String,
+    ) -> Result<(), BusError> {
+        let _admitted = self.admit("SourceReport", connection, &header).await?;
+        Ok(self.engine.source_report(&source, &error)?)
     }
 
     /// Loads the policy again.

@@ -96,7 +96,7 @@ impl Grant {
             starts_at: entry.from,
             deadline,
             stage: Stage::Scheduled,
-            origin: Origin::Policy,
+            origin: if entry.signed { Origin::Remote } else { Origin::Policy },
             reason: entry.reason.clone(),
             ticket: None,
             granted_by: "policy".to_owned(),

@@ -35,6 +35,7 @@ impl Engine {
         let terms =
             check_grant_order(&policy, &self.host, &order.role, order.duration, &order.reason)
                 .map_err(|refusal| Refusal::new(refusal.code(), refusal.to_string()))?;
+        self.is_current(&order.role)?;
         if let Some(ticket) = &order.ticket {
             check_text("a ticket", ticket)?;
         }
@@ -84,7 +85,7 @@ impl Engine {
         Err(Refusal::new(ErrorCode::Failed, format!("nothing was granted: {why}")))
     }
 
-    async fn account(
+    pub(super) async fn account(
         &self,
         policy: &Policy,
         role: &RoleName,

@@ -88,6 +88,12 @@ impl Engine {
     /// # Errors
     /// [`Refusal`]: with [`ErrorCode::Failed`] it is not known, otherwise it may not.
     pub(super) async fn may_begin(&self, grant: &Grant) -> Result<(), Refusal> {
+        // A later policy may come: it begins when it is current again.
+        let waits = |refusal: Refusal| Refusal::new(ErrorCode::Failed, refusal.message);
+        self.is_current(&grant.role).map_err(waits)?;
+        if grant.origin == Origin::Remote {
+            self.takes_new().map_err(waits)?;
+        }
         if grant.origin != Origin::Request {
             return Ok(());
         }

@@ -55,6 +55,7 @@ impl Engine {
     /// The entries for this host that are not over and not held.
     fn unheld(&self, policy: &Policy) -> Vec<HeldGrant> {
         let now = self.now();
+        let takes_new = self.takes_new().is_ok();
         let state = self.state();
         let held: BTreeMap<&str, &Grant> = state
             .index
@@ -66,6 +67,7 @@ impl Engine {
             .grants
             .iter()
             .filter(|entry| here(entry) && entry.until > now.wall)
+            .filter(|entry| takes_new || !entry.signed)
             .filter(|entry| !held.contains_key(entry.key().as_str()))
             .cloned()
             .collect()

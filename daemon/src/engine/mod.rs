@@ -32,6 +32,7 @@ mod metrics;
 mod news;
 mod person;
 mod policy;
+mod remote;
 mod requests;
 mod residue;
 mod review;
@@ -124,6 +125,8 @@ struct State {
     passed: Passed,
     alarms: alarms::Alarms,
     policy_problem: Option<String>,
+    /// What is known of signed documents.
+    remote: remote::Remote,
     /// The latest wall clock known at the start, and the boot clock then: for people, no deadline
     /// rests on it.
     high_water: Moment,

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use stint_hostfiles::read_policy;
-use stint_policy::{Accounts, HeldGrant, Loaded, Policy, Severity, SourceFile, parse};
+use stint_policy::{Accounts, Diagnostic, HeldGrant, Loaded, Policy, Severity, SourceFile, parse};
 use stint_proto::{
     ErrorCode, Event, Grant as Shown, GrantId, GroupName, POLICY_FILE, ReloadReport, UserName,
 };
@@ -17,18 +17,19 @@ use super::ground::People;
 use super::hold::Holder;
 use super::holders::Changed;
 use super::mechanisms::BadRules;
+use super::remote::{Signed, add_signed};
 use super::{Engine, Refusal};
 use crate::accounts;
 use crate::domain::grant::Grant;
 use crate::record::{Entry, counted};
-use crate::store::Write;
+use crate::store::{SignedPolicy, Write};
 
 /// How long the account database may take over a whole policy.
 const LIMIT: Duration = Duration::from_secs(20);
 
 /// What a policy that is put in force needs.
 #[derive(Clone, Copy)]
-enum Need {
+pub(super) enum Need {
     /// To be on the disk first: somebody asked for it, and can be told that it is not.
     Durable,
     /// To be in force, on the disk or not yet: the daemon starts.
@@ -37,14 +38,29 @@ enum Need {
 
 /// A policy that reads, with the text it was read from.
 pub(super) struct Candidate {
-    files: Vec<SourceFile>,
-    loaded: Loaded,
+    /// The host's own.
+    pub(super) files: Vec<SourceFile>,
+    /// All of it.
+    pub(super) loaded: Loaded,
+    /// What of it somebody has signed, if anything.
+    pub(super) signed: Option<Signed>,
+    /// Why what somebody has signed is no part of it.
+    pub(super) problem: Option<String>,
+}
+
+impl Candidate {
+    /// The host's own policy, and what came of it together with a signed one.
+    pub(super) fn new(files: Vec<SourceFile>, loaded: Loaded, signed: Option<Signed>) -> Self {
+        Self { files, loaded, signed, problem: None }
+    }
 }
 
 /// What the account database has said, asked before the lock that changes take.
-struct Known {
+pub(super) struct Known {
     /// Who is behind grants and requests.
     people: People,
+    /// Of whom it has not said who they are, a line each.
+    unknown: Vec<String>,
     /// Whom the policy lets hold something.
     holders: Vec<Holder>,
     /// Whose account is gone, or another.
@@ -52,7 +68,7 @@ struct Known {
 }
 
 /// The host's own accounts, for names in the policy.
-struct HostAccounts;
+pub(super) struct HostAccounts;
 
 impl Accounts for HostAccounts {
     fn group_exists(&self, group: &GroupName) -> bool {
@@ -84,13 +100,15 @@ pub(super) fn judge(
     accounts: Option<&dyn Accounts>,
 ) -> Result<Candidate, String> {
     match parse(&files, host, accounts) {
-        Ok(loaded) => Ok(Candidate { files, loaded }),
-        Err(found) => {
-            let errors = found.iter().filter(|found| found.is_error());
-            let lines: Vec<String> = errors.map(ToString::to_string).collect();
-            Err(lines.join("\n"))
-        }
+        Ok(loaded) => Ok(Candidate::new(files, loaded, None)),
+        Err(found) => Err(errors_of(&found)),
     }
+}
+
+/// Everything that is wrong, as text.
+pub(super) fn errors_of(found: &[Diagnostic]) -> String {
+    let errors = found.iter().filter(|found| found.is_error());
+    errors.map(ToString::to_string).collect::<Vec<_>>().join("\n")
 }
 
 impl Engine {
@@ -107,7 +125,12 @@ impl Engine {
         let reloading = self.reloads.lock().await;
         let (file, folder, host) =
             (self.places.policy_file.clone(), self.places.policy_dir.clone(), self.host.clone());
-        let read = self.lookups.ask(LIMIT, move || read(&file, &folder, &host)).await;
+        let (kept, signers) = (self.kept_policy(), self.places.signers_file.clone());
+        let read = move || {
+            let own = read(&file, &folder, &host)?;
+            Ok(add_signed(own, kept, &signers, &host, Some(&HostAccounts)))
+        };
+        let read = self.lookups.ask(LIMIT, read).await;
         let candidate = match read {
             Some(Ok(candidate)) => candidate,
             Some(Err(problem)) => return Err(self.reject(problem, actor)),
@@ -125,15 +148,22 @@ impl Engine {
                 return Err(self.reject(problem, actor));
             }
         }
+        let known = self.known_for(&candidate).await;
+        let changing = self.changes.lock().await;
+        let report = self.take(candidate, need, known, actor).await?;
+        drop((changing, reloading));
+        Ok(report)
+    }
+
+    fn kept_policy(&self) -> Option<Arc<SignedPolicy>> {
+        self.state().remote.kept.clone()
+    }
+
+    /// Asks the account database what a policy needs to know of people.
+    pub(super) async fn known_for(&self, candidate: &Candidate) -> Known {
         let (people, unknown) = self.people().await;
         let holders = self.holders(&candidate.loaded.policy).await;
-        let changed = self.changed_accounts().await;
-        let changing = self.changes.lock().await;
-        let known = Known { people, holders, changed };
-        let mut report = self.take(candidate, need, known, actor).await?;
-        drop((changing, reloading));
-        report.warnings.extend(unknown);
-        Ok(report)
+        Known { people, unknown, holders, changed: self.changed_accounts().await }
     }
 
     fn reject(&self, problem: String, actor: &str) -> Refusal {
@@ -149,16 +179,16 @@ impl Engine {
         Refusal::new(ErrorCode::PolicyRejected, problem)
     }
 
-    /// Puts a policy in force. The caller holds `changes`.
-    async fn take(
+    /// Puts a policy in force. The caller holds `reloads` and `changes`.
+    pub(super) async fn take(
         &self,
         candidate: Candidate,
         need: Need,
         known: Known,
         actor: &str,
     ) -> Result<ReloadReport, Refusal> {
-        let Known { people, holders, changed } = known;
-        let Candidate { files, loaded: Loaded { policy, warnings } } = candidate;
+        let Known { people, unknown, holders, changed } = known;
+        let Candidate { files, loaded: Loaded { policy, warnings }, signed, problem } = candidate;
         let policy = Arc::new(policy);
         let roles = policy.roles_here(&self.host).count();
         let text = format!(
@@ -168,7 +198,8 @@ impl Engine {
         );
         let mut entry = Entry::new(self.now().wall, Event::PolicyLoaded, text);
         entry.actor = Some(actor.to_owned());
-        let writes = vec![Write::PolicyInForce(files), Write::Record(entry.clone())];
+        let mut writes = vec![Write::PolicyInForce(files), Write::Record(entry.clone())];
+        writes.extend(signed.iter().flat_map(Signed::writes));
         match need {
             Need::Durable => self.store.change(writes).await?,
             // Without a policy every role would be gone: a full disk must not do that.
@@ -178,14 +209,23 @@ impl Engine {
             let mut state = self.state();
             state.policy = Arc::clone(&policy);
             state.policy_problem = None;
+            state.remote.in_force = None;
+            if let Some(signed) = signed {
+                signed.put(&mut state.remote);
+            }
         }
         self.store.keep(policy.audit_keep);
         self.record.tell(&entry);
+        self.not_in_force(problem.clone(), actor);
+        self.rearm.notify_one();
         let mut ended = self.end_for_accounts(changed).await;
         ended.extend(self.end_what_rested_on_nothing(&policy).await);
         ended.extend(self.look_again(&policy, &people).await);
         let (granted, mut notes) = self.hold_from_policy(&policy, holders).await;
         self.enforce().await;
+        notes.extend(unknown);
+        notes
+            .extend(problem.map(|problem| format!("the signed policy is not in force: {problem}")));
         let odd = warnings.iter().filter(|found| found.severity == Severity::Warning);
         notes.extend(odd.map(|found| found.headline()));
         notes.extend(
@@ -231,18 +271,17 @@ impl Engine {
         eprintln!("stintd: {refusal}");
         // It was good once. An account or a group that is gone since, or a database that does not
         // answer yet, must not shut every gate.
-        let judged = judge(last_good, &self.host, None);
-        let (people, _) = self.people().await;
-        let holders = match &judged {
-            Ok(candidate) => self.holders(&candidate.loaded.policy).await,
-            Err(_) => Vec::new(),
+        let (kept, signers) = (self.kept_policy(), &self.places.signers_file);
+        let judged = judge(last_good, &self.host, None)
+            .map(|own| add_signed(own, kept, signers, &self.host, None));
+        let known = match &judged {
+            Ok(candidate) => Some(self.known_for(candidate).await),
+            Err(_) => None,
         };
-        let changed = self.changed_accounts().await;
         let changing = self.changes.lock().await;
-        match judged {
-            Ok(candidate) if !candidate.files.is_empty() => {
+        match (judged, known) {
+            (Ok(candidate), Some(known)) if !candidate.files.is_empty() => {
                 let problem = self.state().policy_problem.take();
-                let known = Known { people, holders, changed };
                 match self.take(candidate, Need::InForce, known, "stintd").await {
                     Ok(_) => eprintln!("stintd: the last good policy is in force instead"),
                     Err(error) => eprintln!("stintd: the last good policy: {error}"),

@@ -35,6 +35,7 @@ impl Engine {
         order: &RequestOrder,
         person: &Person,
     ) -> Result<Request, Refusal> {
+        self.is_current(&order.role)?;
         self.may_hold(person, &order.role).await?;
         let needs_none = |role: &Role| role.approvals_needed() == 0;
         if self.policy().roles.get(&order.role).is_some_and(needs_none) {
@@ -75,6 +76,7 @@ impl Engine {
         self.save_what_waits().await?;
         let policy = self.policy();
         let grant = self.held_by(&person, &order.id)?;
+        self.is_current(&grant.role)?;
         let about = About { uid: person.uid, role: &grant.role, except: Some(&grant.id) };
         let known = self.known_of(about).await?;
         let now = self.now();
@@ -135,6 +137,7 @@ impl Engine {
     ) -> Result<(), Refusal> {
         let now = self.now().wall;
         let (uid, role, duration) = (request.uid, &request.role, request.duration);
+        self.is_current(role)?;
         let except = request.extends.as_ref();
         let start = request.starts_at.unwrap_or(now);
         let mut known = self.known_of(About { uid, role, except }).await?;

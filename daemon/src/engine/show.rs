@@ -6,7 +6,7 @@ use stint_policy::explain::{Held, Question, explain};
 use stint_policy::{Role, Subject as PolicySubject};
 use stint_proto::{
     Alarm, ErrorCode, Explain, Explanation, Grant as Shown, Health, ListFilter, Request, RoleName,
-    RoleSummary, SUDO_SERVICES, ServiceName, Status, Uid, UserName,
+    RoleSummary, SUDO_SERVICES, SYNC_ACCOUNT, ServiceName, Status, Uid, UserName,
 };
 
 use super::check::local_time;
@@ -107,6 +107,7 @@ impl Engine {
             Some(user) => self.to_decide(user, uid).await,
             None => 0,
         };
+        let remote = self.remote();
         let state = self.state();
         let root = uid == Uid::ROOT;
         Ok(Status {
@@ -120,6 +121,7 @@ impl Engine {
             alarms: if root { self.alarms(&state) } else { Vec::new() },
             notes: if root { state.drift.notes() } else { Vec::new() },
             policy_problem: state.policy_problem.clone().filter(|_| root),
+            remote: remote.filter(|_| root),
         })
     }
 
@@ -209,6 +211,7 @@ impl Engine {
         let now = self.now();
         let (kind, lost_events) = self.record.health();
         let high_water = self.trusted_wall(now);
+        let remote = self.remote();
         let state = self.state();
         let active = state.index.iter().filter(|grant| grant.holds(now)).count();
         let groups: std::collections::BTreeSet<_> =
@@ -226,6 +229,7 @@ impl Engine {
             alarms: self.alarms(&state),
             notes: state.drift.notes(),
             policy_problem: state.policy_problem.clone(),
+            remote,
             exempt: state.policy.gate.exempt.iter().map(ToString::to_string).collect(),
             groups: groups.into_iter().collect(),
             polkit_roles: with_polkit.map(|role| role.name.clone()).collect(),
@@ -241,6 +245,12 @@ impl Engine {
         let mut alarms = state.alarms.shown();
         alarms.extend(self.hooks.alarms());
         alarms
+    }
+
+    /// Whether this is who may bring signed documents.
+    pub async fn carries(&self, uid: Uid) -> bool {
+        let is_sync = |name: UserName| name.as_str() == SYNC_ACCOUNT;
+        uid == Uid::ROOT || self.name_of(uid).await.is_some_and(is_sync)
     }
 
     /// The name of this number, if it has one that stint can say.

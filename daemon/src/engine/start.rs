@@ -21,6 +21,7 @@ use super::drift::Drift;
 use super::end::Ending;
 use super::listing::Listing;
 use super::mechanisms::Mechanisms;
+use super::remote::Remote;
 use super::residue::Watched;
 use super::{Engine, Lookups, State};
 use crate::applied::{Applied, Ended};
@@ -48,6 +49,8 @@ pub struct Places {
     pub policy_file: PathBuf,
     /// The policy's drop-in folder.
     pub policy_dir: PathBuf,
+    /// Who may sign what.
+    pub signers_file: PathBuf,
     /// The state's folder.
     pub state_dir: PathBuf,
     /// The journal's socket.
@@ -67,6 +70,7 @@ impl Places {
         Self {
             policy_file: stint_proto::POLICY_FILE.into(),
             policy_dir: stint_proto::POLICY_DROP_IN_DIR.into(),
+            signers_file: stint_proto::SIGNERS_FILE.into(),
             state_dir: stint_proto::STATE_DIR.into(),
             journal: "/run/systemd/journal/socket".into(),
             syslog: "/dev/log".into(),
@@ -151,6 +155,8 @@ impl Engine {
             memberships,
             sessions,
             policy,
+            signed,
+            serial,
             high_water,
             evictions,
             carriers,
@@ -207,6 +213,7 @@ impl Engine {
                 passed: Passed::default(),
                 alarms: Alarms::default(),
                 policy_problem: None,
+                remote: Remote::found(signed, serial),
                 high_water: Moment { wall: high_water.max(now.wall), boot: now.boot },
                 carried: carriers.into_iter().collect(),
                 owed: BTreeMap::new(),
@@ -245,6 +252,7 @@ impl Engine {
         self.take_in_list(&listed).await;
         self.first_policy(last_good).await;
         self.take_back_noted(noted).await;
+        self.notice_stale(self.now()).await;
         self.turn(self.now()).await;
         self.start_due().await;
     }

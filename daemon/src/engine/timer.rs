@@ -95,6 +95,7 @@ impl Engine {
             let now = self.now();
             self.notice_step(before, now);
             before = now;
+            self.notice_stale(now).await;
             self.turn(now).await;
             self.warn(now);
             // Beside this loop, so that no slow account database holds up an end.
@@ -111,6 +112,7 @@ impl Engine {
             }
             let log = log_waits.next(self.record.catch_up(now.wall), now);
             let warning = self.next_warning(now);
+            let stale = self.next_stale(now);
             let (next, retry) = {
                 let state = self.state();
                 let lapse = state.pending.next_due();
@@ -121,7 +123,7 @@ impl Engine {
             // What should have started by now waits for the next try, not for its time.
             let next_wall = next.wall.filter(|at| *at > now.wall).map_or(FAR, |at| at.micros());
             arm(&wall, Some(next_wall), noticing)?;
-            arm(&boot, next.boot.into_iter().chain(retry).chain(log).min(), absolute)?;
+            arm(&boot, next.boot.into_iter().chain(retry).chain(log).chain(stale).min(), absolute)?;
             tokio::select! {
                 result = fired(&wall) => result?,
                 result = fired(&boot) => result?,

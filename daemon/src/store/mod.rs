@@ -6,6 +6,7 @@
 
 mod chain_rows;
 mod cuts;
+mod document_rows;
 mod drift_rows;
 mod error;
 mod eviction_rows;
@@ -26,6 +27,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex, PoisonError};
 
+pub use document_rows::{Against, Digest, LastSerial, SignedPolicy, TakenDocument};
 pub use error::StoreError;
 pub use outbox::{HookWrite, Outbox, OutboxEvent, OutboxRow};
 pub use rows::StoredGrant;
@@ -86,7 +88,10 @@ impl Store {
             Ok(version) => StoreError::TooNew { path: path.to_owned(), version },
             Err(error) => StoreError::Sqlite(error),
         })?;
+        let (signed, serial) = document_rows::policy(&connection)?;
         let loaded = Loaded {
+            signed,
+            serial,
             grants: rows::grants(&connection, "state <> 'ended'", &[])?,
             requests: request_rows::requests(&connection, "state = 'pending'", &[])?,
             memberships: drift_rows::memberships(&connection, boot_id)?,

@@ -6,9 +6,9 @@ use rusqlite::{Connection, Row, ToSql, params, params_from_iter};
 use stint_policy::SourceFile;
 use stint_proto::{EndReason, Origin, RequestId, RoleName, Timestamp, Uid, UserName};
 
-use super::review_rows;
 use super::{
-    Membership, Session, Write, drift_rows, eviction_rows, floods, request_rows, residue_rows,
+    Membership, Session, Write, document_rows, drift_rows, eviction_rows, floods, request_rows,
+    residue_rows, review_rows,
 };
 use crate::domain::control_group::Group;
 use crate::domain::deadline::Deadline;
@@ -52,6 +52,8 @@ pub(super) fn write(connection: &Connection, boot_id: &str, write: &Write) -> ru
             }
             Ok(())
         }
+        Write::SignedPolicy(signed, last) => document_rows::put_policy(connection, signed, *last),
+        Write::Document(taken) => document_rows::put_document(connection, taken),
         Write::SessionOpened(session) => connection
             .prepare_cached(
                 "INSERT INTO sessions VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",

@@ -113,6 +113,8 @@ const MIGRATIONS: &[&str] = &[
     super::cuts::MIGRATION,
     // 10: since when each standing privilege is known.
     super::standing_rows::MIGRATION,
+    // 11: signed documents.
+    super::document_rows::MIGRATION,
 ];
 
 /// The version that this program writes.
@@ -144,7 +146,7 @@ pub fn migrate(connection: &mut Connection) -> Result<(), Result<i64, rusqlite::
 
 /// The tables whose rows decide something, or stand before every write; they stay small. The record is not among them: it grows,
 /// and reading all of it would keep every sudo waiting at the start.
-const CHECKED: [&str; 14] = [
+const CHECKED: [&str; 17] = [
     "grants",
     "requests",
     "memberships",
@@ -159,6 +161,9 @@ const CHECKED: [&str; 14] = [
     "local_accounts",
     "chain",
     "floods",
+    "signed_policy",
+    "serials",
+    "documents",
 ];
 
 /// Checks the tables that decide something, indexes and all (`quick_check`).

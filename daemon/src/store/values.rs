@@ -10,7 +10,7 @@ use stint_proto::{
 };
 
 use super::floods::Count;
-use super::{HookWrite, OutboxEvent, StoredGrant};
+use super::{HookWrite, LastSerial, OutboxEvent, SignedPolicy, StoredGrant, TakenDocument};
 use crate::domain::control_group::Group;
 use crate::domain::grant::Grant;
 use crate::domain::human::Process;
@@ -238,6 +238,10 @@ pub enum Write {
     ClockTaken(Timestamp),
     /// This policy is in force now.
     PolicyInForce(Vec<SourceFile>),
+    /// This signed policy is kept now.
+    SignedPolicy(SignedPolicy, LastSerial),
+    /// This grant or revocation was taken.
+    Document(TakenDocument),
     /// A session began.
     SessionOpened(Session),
     /// A session ended.
@@ -324,6 +328,10 @@ pub struct Loaded {
     pub carriers: BTreeMap<(UserName, GroupName), Vec<Process>>,
     /// The text of the policy that was in force last; empty on a new host.
     pub policy: Vec<SourceFile>,
+    /// The signed policy that is kept.
+    pub signed: Option<SignedPolicy>,
+    /// The last serial of a signed policy.
+    pub serial: Option<LastSerial>,
     /// The latest wall clock ever recorded.
     pub high_water: Timestamp,
 }

@@ -6,16 +6,13 @@ use stint_proto::{RoleName, TEXT_LIMIT, Timestamp, UserName};
 use toml::de::DeValue;
 
 use super::table::{Node, Table};
-use super::{Load, position};
+use super::{Load, position, remote};
 use crate::text::{self, quoted};
-use crate::{HeldGrant, Position, Role};
+use crate::{HeldGrant, Policy, Position, Role};
 
 /// The entries for this host; those of roles that do not exist here are looked at and left out.
-pub(super) fn read(
-    load: &mut Load<'_>,
-    tops: &[Table<'_>],
-    roles: &BTreeMap<RoleName, Role>,
-) -> Vec<HeldGrant> {
+pub(super) fn read(load: &mut Load<'_>, tops: &[Table<'_>], policy: &Policy) -> Vec<HeldGrant> {
+    let roles = &policy.roles;
     let mut grants = Vec::new();
     let mut seen: BTreeMap<String, Position> = BTreeMap::new();
     for top in tops {
@@ -28,6 +25,9 @@ pub(super) fn read(
                 continue;
             }
             seen.insert(key, grant.at.clone());
+            if let Some(role) = roles.get(&grant.role).filter(|_| grant.signed) {
+                remote::check_grant(load, &table.node(), role, policy.remote.as_ref());
+            }
             if roles.get(&grant.role).is_some_and(|role| role.on_host(load.host)) {
                 grants.push(grant);
             }
@@ -54,8 +54,9 @@ fn entry(
         load.report.error(node, "it ends before it begins", &format!("later than {from}"));
     }
     let reason = table.any(&mut load.report, "reason").and_then(|node| reason(load, &node));
-    let at = position(&table.node());
-    Some(HeldGrant { user: user?, role: role?, from: from?, until: until?, reason: reason?, at })
+    let (at, signed) = (position(&table.node()), load.is_signed(&table.node()));
+    let (user, role, from, until, reason) = (user?, role?, from?, until?, reason?);
+    Some(HeldGrant { user, role, from, until, reason, signed, at })
 }
 
 fn role(
@@ -67,7 +68,7 @@ fn role(
     if roles.contains_key(&name) {
         return Some(name);
     }
-    if load.whole {
+    if load.whole && !load.anywhere {
         let known: Vec<&str> = roles.keys().map(RoleName::as_str).collect();
         let hint = match text::closest(name.as_str(), known.iter().copied()) {
             Some(close) => format!("did you mean \"{close}\"?"),
@@ -87,7 +88,12 @@ fn user_name(load: &mut Load<'_>, node: &Node<'_>, here: bool) -> Option<UserNam
     }
     if load.accounts.filter(|_| here).is_some_and(|known| !known.user_exists(&user)) {
         let message = format!("there is no user \"{user}\" on this host");
-        load.report.error(node, &message, "name an account that exists");
+        // What is signed is for many hosts, and not everybody has an account on each.
+        if load.is_signed(node) {
+            load.report.warning(node, &message, "nothing is held here by this entry");
+        } else {
+            load.report.error(node, &message, "name an account that exists");
+        }
     }
     Some(user)
 }

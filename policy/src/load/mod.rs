@@ -2,6 +2,7 @@
 //! Reads no file itself, and knows the host only by what it is told.
 
 mod grants;
+mod remote;
 mod report;
 mod role;
 mod sections;
@@ -13,7 +14,7 @@ use std::collections::BTreeMap;
 
 use stint_proto::{GroupName, RoleName, UserName};
 
-use crate::{Diagnostic, Policy, Position, Principal, Role};
+use crate::{Diagnostic, Policy, Position, Principal, Remote, Role};
 use report::Report;
 use source::Source;
 use table::{Node, Table};
@@ -51,6 +52,10 @@ struct Load<'a> {
     /// Whether every file could be read to its end; if not, what is missing may stand in the part
     /// that could not.
     whole: bool,
+    /// Which of the files somebody has signed, for many hosts.
+    signed: Option<usize>,
+    /// No host's own policy is there: a role that is not known here may be known there.
+    anywhere: bool,
     report: Report,
 }
 
@@ -64,6 +69,39 @@ pub fn parse(
     host: &str,
     accounts: Option<&dyn Accounts>,
 ) -> Result<Loaded, Vec<Diagnostic>> {
+    read(files, host, accounts, None, false)
+}
+
+/// The same, with a signed policy beside the host's own: it brings roles and grants, as far as
+/// `[remote]` of the host's own lets it, and nothing else.
+///
+/// # Errors
+/// As [`parse`].
+pub fn parse_signed(
+    own: &[SourceFile],
+    signed: &SourceFile,
+    host: &str,
+    accounts: Option<&dyn Accounts>,
+) -> Result<Loaded, Vec<Diagnostic>> {
+    let files: Vec<SourceFile> = own.iter().chain([signed]).cloned().collect();
+    read(&files, host, accounts, Some(own.len()), false)
+}
+
+/// A signed policy where no host's own is known: what it says by itself.
+///
+/// # Errors
+/// As [`parse`].
+pub fn parse_alone(signed: &SourceFile, host: &str) -> Result<Loaded, Vec<Diagnostic>> {
+    read(std::slice::from_ref(signed), host, None, Some(0), true)
+}
+
+fn read(
+    files: &[SourceFile],
+    host: &str,
+    accounts: Option<&dyn Accounts>,
+    signed: Option<usize>,
+    anywhere: bool,
+) -> Result<Loaded, Vec<Diagnostic>> {
     let mut report = Report::default();
     let sources: Vec<Source<'_>> =
         files.iter().enumerate().map(|(number, file)| Source::read(number, file)).collect();
@@ -71,12 +109,12 @@ pub fn parse(
         report.syntax(source);
     }
     let whole = sources.iter().all(Source::is_whole);
-    let mut load = Load { host, accounts, whole, report };
+    let mut load = Load { host, accounts, whole, signed, anywhere, report };
     let tops: Vec<Table<'_>> = sources.iter().map(|source| load.top(source)).collect();
     let mut policy = Policy::default();
     sections::read(&mut load, &tops, &mut policy);
-    policy.roles = load.roles(&tops);
-    policy.grants = grants::read(&mut load, &tops, &policy.roles);
+    policy.roles = load.roles(&tops, policy.remote.as_ref());
+    policy.grants = grants::read(&mut load, &tops, &policy);
     let warnings = load.report.finish()?;
     Ok(Loaded { policy, warnings })
 }
@@ -84,12 +122,21 @@ pub fn parse(
 impl<'a> Load<'a> {
     fn top(&mut self, source: &'a Source<'a>) -> Table<'a> {
         let table = Table::top(source);
-        table.check_keys(&mut self.report);
+        if self.signed == Some(source.number) {
+            remote::check_top(self, &table);
+        } else {
+            table.check_keys(&mut self.report);
+        }
         table
     }
 
+    /// Whether this stands in the policy that somebody has signed.
+    fn is_signed(&self, node: &Node<'_>) -> bool {
+        self.signed == Some(node.source.number)
+    }
+
     /// Every role of every file. A name that stands twice is an error that names both places.
-    fn roles(&mut self, tops: &[Table<'_>]) -> BTreeMap<RoleName, Role> {
+    fn roles(&mut self, tops: &[Table<'_>], remote: Option<&Remote>) -> BTreeMap<RoleName, Role> {
         let mut roles: BTreeMap<RoleName, Role> = BTreeMap::new();
         for top in tops {
             let Some(all) = top.table(&mut self.report, "roles") else { continue };
@@ -109,6 +156,9 @@ impl<'a> Load<'a> {
                         format!("a second role of this name; the first is at {}", first.at);
                     self.report.error(&entry, &message, "rename one of the two, or remove it");
                 } else {
+                    if role.signed {
+                        remote::check_role(self, &entry, &role, remote);
+                    }
                     roles.insert(role.name.clone(), role);
                 }
             }

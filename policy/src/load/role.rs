@@ -41,6 +41,7 @@ pub(super) fn read(load: &mut Load<'_>, table: &Table<'_>, name: RoleName, at: &
         warn_before: warnings(load, table),
         grace: table.length(&mut load.report, "grace").unwrap_or(seconds(10)),
         break_glass: table.flag(&mut load.report, "break_glass", false),
+        signed: load.is_signed(at),
         at: position(at),
         places: places(table),
         eligible_places: BTreeMap::new(),

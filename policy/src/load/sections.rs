@@ -3,15 +3,18 @@
 use std::collections::BTreeMap;
 
 use super::table::Table;
-use super::{Load, position};
+use super::{Load, position, remote};
 use crate::{Backend, BadRetention, GateMode, Policy, Position};
 
 /// Where each key was seen first.
-type Seen = BTreeMap<&'static str, Position>;
+pub(super) type Seen = BTreeMap<&'static str, Position>;
 
 pub(super) fn read(load: &mut Load<'_>, tops: &[Table<'_>], policy: &mut Policy) {
     let mut seen = Seen::new();
     for top in tops {
+        if load.is_signed(&top.node()) {
+            continue;
+        }
         if let Some(gate) = top.table(&mut load.report, "gate") {
             read_gate(load, &gate, policy, &mut seen);
         }
@@ -38,6 +41,9 @@ pub(super) fn read(load: &mut Load<'_>, tops: &[Table<'_>], policy: &mut Policy)
         {
             let word = groups.word(&mut load.report, "backend", Backend::from_word);
             policy.backend = word.unwrap_or_default();
+        }
+        if let Some(table) = top.table(&mut load.report, "remote") {
+            remote::read(load, &table, policy, &mut seen);
         }
     }
 }
@@ -92,7 +98,7 @@ fn read_requests(load: &mut Load<'_>, table: &Table<'_>, policy: &mut Policy, se
 }
 
 /// Where a key stands, if it does; where it stands for the second time, that is an error.
-fn first_place(
+pub(super) fn first_place(
     load: &mut Load<'_>,
     table: &Table<'_>,
     name: &str,

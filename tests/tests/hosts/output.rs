@@ -53,7 +53,7 @@ fn json_is_one_document_with_the_contracts_names_and_utc_times() {
     let status = document(&host.as_user("alice", "stint status --json").stdout);
     assert_eq!(
         fields(&status),
-        "alarms eligible gate_mode grants host notes policy_problem requests to_decide user"
+        "alarms eligible gate_mode grants host notes policy_problem remote requests to_decide user"
     );
     assert_eq!((&status["grants"][0], &status["user"]), (&given, &Value::from("alice")));
     let role = &ask("stint roles --json")[0];
