@@ -23,6 +23,7 @@ mod prompt;
 mod record;
 mod review;
 mod selection;
+mod sign;
 mod signals;
 mod standing;
 mod verbs;

@@ -24,6 +24,6 @@ pub use envelope::{SIGNATURES, SIZE_LIMIT, text_of};
 pub use refusal::Refusal;
 pub use signers::Signers;
 pub use times::Times;
-pub use verify::{Signer, Verified, verify};
+pub use verify::{Signer, Verified, look, verify};
 
 pub use stint_proto::DocumentKind as Kind;

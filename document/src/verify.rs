@@ -37,6 +37,39 @@ impl Verified {
     }
 }
 
+/// A document as somebody signed it, whoever that is: to be looked at, never to be believed.
+///
+/// # Errors
+/// [`Refusal`] when it is none, or was changed after it was signed.
+pub fn look(document: &[u8]) -> Result<Verified, Refusal> {
+    let envelope = envelope::open(document)?;
+    let kind = kind_of(&envelope)?;
+    for (number, signature) in envelope.signatures.iter().enumerate() {
+        if signature.verdict(envelope.text.as_bytes()) == Verdict::Broken {
+            return Err(Refusal::Broken { number: number + 1 });
+        }
+    }
+    let by = envelope
+        .signatures
+        .iter()
+        .map(|signature| Signer { name: String::new(), key: signature.by.fingerprint() });
+    let digest = Sha256::digest(envelope.text.as_bytes()).into();
+    Ok(Verified { kind, text: envelope.text.to_owned(), by: by.collect(), digest })
+}
+
+/// What all signatures say it is.
+fn kind_of(envelope: &envelope::Envelope<'_>) -> Result<Kind, Refusal> {
+    let mut kind = None;
+    for signature in &envelope.signatures {
+        let of = Kind::of_namespace(&signature.namespace);
+        if of.is_none() || kind.is_some_and(|kind| Some(kind) != of) {
+            return Err(Refusal::Namespace { found: signature.namespace.clone() });
+        }
+        kind = of;
+    }
+    kind.ok_or(Refusal::Unsigned)
+}
+
 /// Looks at every signature of a document. All must be of its text; at least one must be by somebody
 /// who may sign what it is. What others have signed besides does no harm.
 ///
@@ -45,17 +78,7 @@ impl Verified {
 pub fn verify(document: &[u8], signers: &Signers, times: Times) -> Result<Verified, Refusal> {
     let envelope = envelope::open(document)?;
     let text = envelope.text;
-    let mut kind = None;
-    let mut namespace = String::new();
-    for signature in &envelope.signatures {
-        let of = Kind::of_namespace(&signature.namespace);
-        if of.is_none() || kind.is_some_and(|kind| Some(kind) != of) {
-            return Err(Refusal::Namespace { found: signature.namespace.clone() });
-        }
-        kind = of;
-        namespace.clone_from(&signature.namespace);
-    }
-    let kind = kind.ok_or(Refusal::Unsigned)?;
+    let kind = kind_of(&envelope)?;
     let (mut by, mut why): (Vec<Signer>, Vec<String>) = (Vec::new(), Vec::new());
     for (number, signature) in envelope.signatures.iter().enumerate() {
         let key = signature.by.fingerprint();
@@ -67,7 +90,7 @@ pub fn verify(document: &[u8], signers: &Signers, times: Times) -> Result<Verifi
             }
             Verdict::Good => {}
         }
-        match signers.allowed(&signature.by, &namespace, times) {
+        match signers.allowed(&signature.by, kind.namespace(), times) {
             Ok(_) if by.iter().any(|other| other.key == key) => {}
             Ok(name) => by.push(Signer { name: harmless(&name), key }),
             Err(reason) => why.push(reason),

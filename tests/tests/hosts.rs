@@ -116,6 +116,8 @@ mod run0;
 mod session_places;
 #[path = "hosts/sessions.rs"]
 mod sessions;
+#[path = "hosts/signed.rs"]
+mod signed;
 #[path = "hosts/standing.rs"]
 mod standing;
 #[path = "hosts/state.rs"]

@@ -4,6 +4,7 @@ mod asking;
 mod auditing;
 mod deciding;
 mod reviewing;
+mod signing;
 mod standing;
 
 use clap::{Args, Parser, Subcommand};
@@ -15,6 +16,7 @@ pub use auditing::{
 };
 pub use deciding::{ApproveArgs, DenyArgs};
 pub use reviewing::ReviewArgs;
+pub use signing::{Addressed, DeliverArgs, InspectArgs, SignArgs};
 pub use standing::StandingArgs;
 
 /// Privilege for a while: who holds what, until when, and why
@@ -111,12 +113,18 @@ pub enum Verb {
     /// Give a role to a user for a while (root)
     #[command(
         after_help = "Examples:\n  stint grant alice admin --for 30m --reason \"disk full on web-1\"\n  \
-                      stint grant bob containers --at \"2026-12-01 09:00\" --for 2h --reason \"change window\" --ticket CHG-4711"
+                      stint grant bob containers --at \"2026-12-01 09:00\" --for 2h --reason \"change window\" --ticket CHG-4711\n  \
+                      stint grant bob containers --for 2h --reason \"change window\" --sign ~/.ssh/id_ed25519 --hosts \"web-*\" -o bob.grant\n\n\
+                      With --sign no daemon is asked, and root is not needed: a document is written, which hosts \
+                      take whose allowed_signers and [remote] let them (stint policy deliver)."
     )]
     Grant(GrantArgs),
     /// End grants before their time (root)
     #[command(after_help = "Examples:\n  stint revoke g4t9 --reason \"done early\"\n  \
-                      stint revoke --user alice --reason \"left the team\"")]
+                      stint revoke --user alice --reason \"left the team\"\n  \
+                      stint revoke --user alice --reason \"left the team\" --sign ~/.ssh/id_ed25519 --hosts \"*\" -o alice.revoked\n\n\
+                      With --sign no daemon is asked, and root is not needed: a document is written, which \
+                      hosts take whose allowed_signers and [remote] let them (stint policy deliver).")]
     Revoke(RevokeArgs),
     /// Grants that are held or scheduled: your own; root and readers of the record see everybody's
     List(ListArgs),
@@ -205,6 +213,12 @@ pub struct GrantArgs {
     /// The ticket it refers to
     #[arg(long, value_name = "TICKET")]
     pub ticket: Option<String>,
+    /// Write a document signed by this SSH key, and give nothing here
+    #[arg(long, value_name = "KEY", requires_all = ["hosts", "output", "duration"], conflicts_with = "json")]
+    pub sign: Option<std::path::PathBuf>,
+    /// For whom, and where to, with --sign
+    #[command(flatten)]
+    pub to: Addressed,
     /// How it is printed
     #[command(flatten)]
     pub json: Json,
@@ -229,6 +243,12 @@ pub struct RevokeArgs {
     /// What for; kept in the record
     #[arg(long, value_name = "TEXT")]
     pub reason: String,
+    /// Write a document signed by this SSH key, and end nothing here
+    #[arg(long, value_name = "KEY", requires_all = ["hosts", "output"], conflicts_with_all = ["role", "all", "json"])]
+    pub sign: Option<std::path::PathBuf>,
+    /// For whom, and where to, with --sign
+    #[command(flatten)]
+    pub to: Addressed,
     /// How it is printed
     #[command(flatten)]
     pub json: Json,
@@ -359,6 +379,22 @@ pub enum PolicyVerb {
         #[command(flatten)]
         json: Json,
     },
+    /// Sign policy files, for many hosts; they take them if their own policy lets them
+    #[command(
+        after_help = "Examples:\n  stint policy sign fleet.toml --key ~/.ssh/id_ed25519 --hosts \"web-*\" -o fleet.policy\n  \
+                      stint policy sign fleet.toml --key ~/.ssh/id_ed25519_sk.pub --hosts \"*\" --valid 2d -o fleet.policy\n\n\
+                      ssh-keygen signs, with keys as it takes them. What is signed are roles and \
+                      grants; all else is each host's own."
+    )]
+    Sign(SignArgs),
+    /// Say what a signed document is, who signed it, and what it would change here
+    #[command(after_help = "Examples:\n  stint policy inspect fleet.policy\n  \
+                      stint policy inspect fleet.policy --signers ./allowed_signers --host web-1\n\n\
+                      Exit status: 0 it would be believed, 3 it would not, 1 it is no whole document.")]
+    Inspect(InspectArgs),
+    /// Hand a signed document to this host's daemon (root)
+    #[command(after_help = "Example:\n  stint policy deliver fleet.policy")]
+    Deliver(DeliverArgs),
     /// Print the JSON Schema of the policy, for editors
     Schema,
 }

@@ -12,7 +12,8 @@ const TOLERANCE: i64 = 3_000_000;
 
 /// What is wrong with it.
 pub fn judge(health: &Health, wall: Timestamp, boot: i64) -> Vec<Finding> {
-    let mut findings = Vec::new();
+    let mut findings: Vec<Finding> =
+        health.remote.as_ref().map(super::remote::judge).unwrap_or_default();
     let mut add = |rank, text: String, mend: &str| findings.push(Finding::new(rank, text, mend));
     if health.uid != Uid::ROOT {
         let text = format!("stintd runs as uid {}, not as root.", health.uid);

@@ -7,6 +7,7 @@ mod gate;
 mod kernel_audit;
 mod names;
 mod polkit;
+mod remote;
 mod sudoers;
 mod sweep;
 

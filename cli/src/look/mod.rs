@@ -1,6 +1,7 @@
 //! How things look on a terminal: tables, times, colours. Fetches nothing, prints nothing.
 
 pub mod grants;
+pub mod remote;
 pub mod replayed;
 pub mod requests;
 pub mod residue;

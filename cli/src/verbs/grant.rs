@@ -9,6 +9,10 @@ use crate::{bus, json, out};
 
 /// Gives a role to a user.
 pub fn run(args: GrantArgs) -> Outcome {
+    if let Some(key) = args.sign.clone() {
+        return super::signed::sign_grant(args, &key);
+    }
+    args.to.check_unsigned()?;
     root_only("grant")?;
     let here = Here::system();
     let order = GrantOrder {

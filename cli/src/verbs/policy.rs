@@ -21,6 +21,9 @@ use crate::out;
 pub fn run(what: PolicyVerb) -> Outcome {
     match what {
         PolicyVerb::Check { file, elsewhere, json } => check(&file, elsewhere, json.json),
+        PolicyVerb::Sign(args) => super::signed::sign_policy(&args),
+        PolicyVerb::Inspect(args) => super::inspect::run(&args),
+        PolicyVerb::Deliver(args) => super::signed::deliver(&args),
         PolicyVerb::Schema => {
             out::json(&language::schema());
             Ok(ExitStatus::Done)
@@ -121,7 +124,7 @@ fn check(files: &[PathBuf], elsewhere: bool, as_json: bool) -> Outcome {
 }
 
 /// Everything that is wrong, and how much it is.
-fn wrong(found: &[Diagnostic]) -> Failure {
+pub(super) fn wrong(found: &[Diagnostic]) -> Failure {
     let errors = found.iter().filter(|one| one.severity == Severity::Error).count();
     let mut text: Vec<_> = found.iter().map(ToString::to_string).collect();
     text.push(format!("stint: the policy has {}", count(errors, "error", "errors")));
@@ -129,7 +132,7 @@ fn wrong(found: &[Diagnostic]) -> Failure {
 }
 
 /// The files, and every `*.toml` of the folders; those of this host's own policy with its checks.
-fn read(paths: &[PathBuf]) -> Result<Vec<SourceFile>, Failure> {
+pub(super) fn read(paths: &[PathBuf]) -> Result<Vec<SourceFile>, Failure> {
     let live = Path::new(POLICY_FILE).parent();
     let mut sources = Vec::new();
     for path in paths {

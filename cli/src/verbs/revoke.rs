@@ -9,6 +9,10 @@ use crate::{bus, json, out};
 
 /// Ends grants.
 pub fn run(args: RevokeArgs) -> Outcome {
+    if let Some(key) = args.sign.clone() {
+        return super::signed::sign_revocation(args, &key);
+    }
+    args.to.check_unsigned()?;
     root_only("revoke")?;
     let order = RevokeOrder {
         id: args.id,

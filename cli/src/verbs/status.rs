@@ -49,6 +49,9 @@ fn text(status: &Status, here: &Here) -> String {
         text.push(styled(BAD, "The policy on disk was refused; the one before is in force:"));
         text.push(lines(problem));
     }
+    if let Some(remote) = &status.remote {
+        text.extend(crate::look::remote::remote(remote, here));
+    }
     if !status.alarms.is_empty() {
         text.push(styled(BAD, "Not done yet, and tried again:"));
         for alarm in &status.alarms {

@@ -80,6 +80,7 @@ impl Daemon {
             alarms: Vec::new(),
             notes: Vec::new(),
             policy_problem: None,
+            remote: None,
         }
     }
 

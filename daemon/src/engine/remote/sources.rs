@@ -158,7 +158,8 @@ impl Engine {
         let held = state.remote.in_force.as_ref();
         let current = state.until().map(|until| until.current);
         let mut problems = state.remote.signers.clone();
-        problems.extend(state.remote.problem.iter().flat_map(|text| text.lines()).map(harmless));
+        let first = |text: &String| text.lines().next().map(harmless);
+        problems.extend(state.remote.problem.as_ref().and_then(first));
         Some(Remote {
             serial: held.map(super::InForce::serial),
             signers: held.map(|held| held.signers.clone()).unwrap_or_default(),
