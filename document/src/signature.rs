@@ -69,6 +69,9 @@ impl Signature {
             _ => return Err("its hash is neither sha256 nor sha512"),
         };
         let signature = string(&mut rest).ok_or(NONE)?;
+        if !is_whole(signature) {
+            return Err(NONE);
+        }
         let signature = ssh_key::Signature::try_from(signature).map_err(|_| NONE)?;
         if !rest.is_empty() {
             return Err("something follows it");
@@ -115,9 +118,22 @@ fn key(blob: &[u8]) -> Result<By, &'static str> {
     key_of(blob).map(By::Key).ok_or(NONE)
 }
 
-/// A public key as it is on the wire, all of it.
+/// Whether a signature proper has its name, its value, of a security key the flags and the counter,
+/// and nothing else: ssh-key does not mind what follows.
+fn is_whole(mut rest: &[u8]) -> bool {
+    let Some(name) = string(&mut rest) else { return false };
+    let counted = if name.starts_with(b"sk-") { 5 } else { 0 };
+    string(&mut rest).is_some() && rest.len() == counted
+}
+
+/// A public key as it is on the wire, all of it, and written as it has to be: ssh-key does not mind
+/// every length.
 pub(crate) fn key_of(blob: &[u8]) -> Option<KeyData> {
-    let key = ssh_key::PublicKey::from_bytes(blob).ok()?.key_data().clone();
+    let key = ssh_key::PublicKey::from_bytes(blob).ok()?;
+    if key.to_bytes().ok()? != blob {
+        return None;
+    }
+    let key = key.key_data().clone();
     // Kinds that are not verified here are none.
     match key {
         KeyData::Dsa(_) | KeyData::Other(_) => None,

@@ -55,7 +55,6 @@ impl Engine {
     /// The entries for this host that are not over and not held.
     fn unheld(&self, policy: &Policy) -> Vec<HeldGrant> {
         let now = self.now();
-        let takes_new = self.takes_new().is_ok();
         let state = self.state();
         let held: BTreeMap<&str, &Grant> = state
             .index
@@ -67,7 +66,6 @@ impl Engine {
             .grants
             .iter()
             .filter(|entry| here(entry) && entry.until > now.wall)
-            .filter(|entry| takes_new || !entry.signed)
             .filter(|entry| !held.contains_key(entry.key().as_str()))
             .cloned()
             .collect()
@@ -85,14 +83,26 @@ impl Engine {
         let still: Vec<String> = self.unheld(policy).iter().map(HeldGrant::key).collect();
         // Where the state cannot be read, nothing is given: it could be over.
         let spent = self.store.spent_policy_keys().await;
+        let revoked = self.revoked_since_signed().await;
+        // With the next policy that is current they are held.
+        let is_current = self.takes_new().is_ok();
         for Holder { entry, account } in holders {
-            let held = match (&spent, account) {
-                (Ok(spent), _) if spent.contains(&entry.key()) || !still.contains(&entry.key()) => {
+            if entry.signed && !is_current {
+                continue;
+            }
+            let held = match (&spent, &revoked, account) {
+                (Ok(spent), ..)
+                    if spent.contains(&entry.key()) || !still.contains(&entry.key()) =>
+                {
                     continue;
                 }
-                (Ok(_), Ok(account)) => self.hold(&entry, &account).await,
-                (Ok(_), Err(unheld)) => Err(unheld),
-                (Err(error), _) => Err(Unheld::NotYet(error.to_string())),
+                (Ok(_), Ok(revoked), _) if entry.signed && revoked.contains(&entry.user) => {
+                    let why = "what its user holds was revoked after this was signed";
+                    Err(Unheld::Never(why.to_owned()))
+                }
+                (Ok(_), Ok(_), Ok(account)) => self.hold(&entry, &account).await,
+                (Ok(_), Ok(_), Err(unheld)) => Err(unheld),
+                (Err(error), ..) | (_, Err(error), _) => Err(Unheld::NotYet(error.to_string())),
             };
             match held {
                 Ok(grant) => given.push(grant),

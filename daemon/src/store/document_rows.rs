@@ -1,6 +1,8 @@
 //! Signed documents in the state: the policy that is kept, the last serial for ever, and which grants
 //! and revocations were taken.
 
+use std::collections::BTreeSet;
+
 use rusqlite::{Connection, OptionalExtension, params};
 use stint_proto::{DocumentKind, GrantId, Timestamp, UserName};
 
@@ -205,7 +207,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`] when the state cannot be read.
-    pub async fn revoked_since(&self, since: Timestamp) -> Result<Vec<UserName>, StoreError> {
+    pub async fn revoked_since(&self, since: Timestamp) -> Result<BTreeSet<UserName>, StoreError> {
         self.query(move |connection| {
             let sql = "SELECT DISTINCT user FROM documents
                        WHERE user IS NOT NULL AND not_before >= ?1";

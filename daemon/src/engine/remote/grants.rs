@@ -1,10 +1,14 @@
 //! Signed grants and revocations. A grant is given once, whoever brings it how often; a revocation
 //! ends what runs and keeps out what was signed before it.
 
+use std::collections::BTreeSet;
+
 use stint_document::{Header, Revocation, Revoked, SignedGrant, Verified};
 use stint_policy::order::check_grant_order;
 use stint_policy::{Policy, Role};
-use stint_proto::{Delivery, DeliveryOutcome, ErrorCode, Event, GrantId, Length, Origin, RoleName};
+use stint_proto::{
+    Delivery, DeliveryOutcome, ErrorCode, Event, GrantId, Length, Origin, RoleName, UserName,
+};
 
 use super::delivery;
 use crate::domain::deadline::Deadline;
@@ -12,7 +16,7 @@ use crate::domain::grant::{Grant, Stage};
 use crate::engine::end::Ending;
 use crate::engine::{Engine, Refusal};
 use crate::record::{Entry, counted};
-use crate::store::{Against, TakenDocument, Write};
+use crate::store::{Against, StoreError, TakenDocument, Write};
 
 impl Engine {
     /// Gives what a signed document gives.
@@ -155,6 +159,18 @@ impl Engine {
             grant.activate(now);
         }
         Ok(grant)
+    }
+
+    /// The users whose grants a signed document ended that was signed after the signed policy in
+    /// force.
+    pub(in crate::engine) async fn revoked_since_signed(
+        &self,
+    ) -> Result<BTreeSet<UserName>, StoreError> {
+        let since = self.state().remote.in_force.as_ref().map(|held| held.header.not_before);
+        match since {
+            Some(since) => self.store.revoked_since(since).await,
+            None => Ok(BTreeSet::new()),
+        }
     }
 
     /// Ends what a signed document ends. The gates are shut first, and nothing of it waits for a
