@@ -49,6 +49,10 @@ pub fn page() -> String {
         "If set, nothing is coloured. Colour is never the only carrier of meaning.",
     );
     page.heading("FILES");
+    page.term(
+        "/etc/stint/allowed_signers",
+        "Who may sign documents for this host: ALLOWED SIGNERS in ssh-keygen(1).",
+    );
     page.term("/etc/stint/policy.toml, /etc/stint/policy.d/*.toml", "The policy: stint-policy(5).");
     page.term(
         "/usr/libexec/stint/stint-run",

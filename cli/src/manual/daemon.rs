@@ -1,6 +1,6 @@
 //! stintd(8).
 
-use stint_proto::{BUS_NAME, PAM_SOCKET, POLICY_FILE, STATE_DIR, SUDO_RULE_FILE};
+use stint_proto::{BUS_NAME, PAM_SOCKET, POLICY_FILE, SIGNERS_FILE, STATE_DIR, SUDO_RULE_FILE};
 
 use super::roff::Page;
 
@@ -95,6 +95,12 @@ pub fn page() -> String {
     page.heading("FILES");
     for (path, what) in [
         (POLICY_FILE, "The policy: stint-policy(5)."),
+        (
+            SIGNERS_FILE,
+            "Who may sign documents for this host, and which (policy@stint, grant@stint, \
+             revocation@stint): ALLOWED SIGNERS in ssh-keygen(1). Root's, and writable by nobody \
+             else. What a signed document may do is in [remote] of the policy.",
+        ),
         (STATE_DIR, "The state, root's alone."),
         ("/var/lib/stint/applied", "The list of what is given, for stint-sweep and for people."),
         (PAM_SOCKET, "Where pam_stint(8) asks, root's alone."),

@@ -205,16 +205,7 @@ impl Engine {
             // Without a policy every role would be gone: a full disk must not do that.
             Need::InForce => self.store_or_keep(writes).await,
         }
-        {
-            let mut state = self.state();
-            state.policy = Arc::clone(&policy);
-            state.policy_problem = None;
-            state.remote.in_force = None;
-            if let Some(signed) = signed {
-                signed.put(&mut state.remote);
-            }
-        }
-        self.store.keep(policy.audit_keep);
+        self.put_in_force(&policy, signed);
         self.record.tell(&entry);
         self.not_in_force(problem.clone(), actor);
         self.rearm.notify_one();
@@ -243,6 +234,17 @@ impl Engine {
             warnings: notes,
             gate_mode: policy.gate.mode.to_string(),
         })
+    }
+
+    fn put_in_force(&self, policy: &Arc<Policy>, signed: Option<Signed>) {
+        self.store.keep(policy.audit_keep);
+        let mut state = self.state();
+        state.policy = Arc::clone(policy);
+        state.policy_problem = None;
+        state.remote.in_force = None;
+        if let Some(signed) = signed {
+            signed.put(&mut state.remote);
+        }
     }
 
     /// Ends grants whose role or entry is gone. The caller holds `changes`.

@@ -151,7 +151,12 @@ impl<'a> Load<'a> {
                 if name.is_none() {
                     continue;
                 }
+                // One that somebody has signed for other hosts is nothing to this one.
+                let is_elsewhere = role.signed && !role.on_host(self.host);
                 if let Some(first) = roles.get(&role.name) {
+                    if is_elsewhere {
+                        continue;
+                    }
                     let message =
                         format!("a second role of this name; the first is at {}", first.at);
                     self.report.error(&entry, &message, "rename one of the two, or remove it");
