@@ -9,7 +9,7 @@ mod signing;
 mod standing;
 
 use clap::{Args, Parser, Subcommand};
-use stint_proto::{GrantId, GroupName, Length, RoleName, ServiceName, UserName};
+use stint_proto::{GrantId, Length, RoleName, ServiceName, UserName};
 
 pub use asking::{Asking, CancelArgs, DropArgs, ExtendArgs, RequestArgs, RunArgs, WaitArgs};
 pub use auditing::{

@@ -263,6 +263,9 @@ impl Engine {
             self.end(roleless, &Ending::policy("its role is no longer in the policy")).await;
         let why = "its entry is no longer in the policy";
         ended.extend(self.end(keyless, &Ending::policy(why)).await);
+        let unlet = self.let_no_more(policy);
+        let why = "this host's policy lets no signed document give it any more";
+        ended.extend(self.end(unlet, &Ending::policy(why)).await);
         ended
     }
 

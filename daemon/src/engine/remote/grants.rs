@@ -62,11 +62,15 @@ impl Engine {
         self.state().index.put(grant.clone());
         self.changed();
         self.record.tell(&entry);
-        if grant.stage == Stage::Active {
-            self.apply_or_take_back(&grant, role, &signers).await?;
-        }
+        // It comes once: what cannot be applied now is an alarm, and is tried again.
+        let failures = match grant.stage {
+            Stage::Active => self.enforce().await,
+            Stage::Scheduled | Stage::Ended { .. } => Vec::new(),
+        };
         drop(changing);
-        Ok(delivery(verified, DeliveryOutcome::Taken, text))
+        let mine = failures.into_iter().filter(|failure| failure.concerns(&grant, role));
+        let warnings = mine.map(|failure| failure.text).collect();
+        Ok(Delivery { warnings, ..delivery(verified, DeliveryOutcome::Taken, text) })
     }
 
     /// Whether it is to be given: not, if it was.
@@ -110,6 +114,17 @@ impl Engine {
         }
         self.takes_new()?;
         Ok(role)
+    }
+
+    /// Signed grants that this policy would not let be given.
+    pub(in crate::engine) fn let_no_more(&self, policy: &Policy) -> Vec<GrantId> {
+        let gives = |role: &Role| {
+            role.signed || policy.remote.as_ref().is_some_and(|remote| remote.gives(&role.name))
+        };
+        let state = self.state();
+        let signed = state.index.iter().filter(|grant| grant.origin == Origin::Remote);
+        let unlet = signed.filter(|grant| !policy.roles.get(&grant.role).is_some_and(gives));
+        unlet.map(|grant| grant.id.clone()).collect()
     }
 
     async fn signed_grant(

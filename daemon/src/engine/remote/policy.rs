@@ -123,7 +123,7 @@ impl Engine {
             let known = super::delivery(verified, DeliveryOutcome::Known, text);
             return Ok(Delivery { serial: Some(serial), ..known });
         }
-        let own = self.store.own_policy().await?;
+        let own = self.own_in_force().await?;
         let (host, beside) = (self.host.clone(), own.clone());
         let asked = move || parse_signed(&beside, &file, &host, Some(&HostAccounts));
         let loaded = match self.lookups.ask(LIMIT, asked).await {
@@ -163,6 +163,15 @@ impl Engine {
         self.record.note(entry);
         let taken = super::delivery(verified, DeliveryOutcome::Taken, text);
         Ok(Delivery { serial: Some(serial), warnings: report.warnings, ..taken })
+    }
+
+    /// The host's own policy that is in force, as it was read.
+    async fn own_in_force(&self) -> Result<Vec<SourceFile>, Refusal> {
+        let changing = self.changes.lock().await;
+        self.save_what_waits().await?;
+        let own = self.store.own_policy().await?;
+        drop(changing);
+        Ok(own)
     }
 
     /// Whether this very policy is in force already.
