@@ -28,7 +28,7 @@ pub use action::{BadAction, PolkitAction};
 pub use diagnostic::{Diagnostic, Severity};
 pub use hours::{BadHours, Hours};
 pub use load::{Accounts, Loaded, SourceFile, parse, parse_alone, parse_signed};
-pub use matching::{BadPattern, BadTicketRule, HostPattern, TicketRule};
+pub use matching::{BadPattern, BadTicketRule, HostPattern, TicketRule, fits};
 pub use model::{HeldGrant, Policy, Position, Principal, ReasonRule, Role, Subject, WaysIn};
 pub use remote::{BadRolePattern, Offline, Remote, RolePattern};
 pub use settings::{

@@ -59,8 +59,10 @@ impl HostPattern {
     }
 }
 
-/// Goes back to the last `*` alone, so that no pattern takes more than pattern times name steps.
-pub(crate) fn fits(pattern: &[u8], name: &[u8]) -> bool {
+/// Whether a text fits a pattern: `*` is any run of bytes, `?` any one. Goes back to the last `*`
+/// alone, so that no pattern takes more than pattern times name steps.
+#[must_use]
+pub fn fits(pattern: &[u8], name: &[u8]) -> bool {
     let (mut p, mut n) = (0, 0);
     let mut star: Option<(usize, usize)> = None;
     while let Some(letter) = name.get(n) {

@@ -77,6 +77,13 @@ terminals = true                 # lines on the terminals of approvers and reque
 [groups]
 backend = "auto"                 # "files": /etc/group; "userdb": by nss-systemd
 
+[remote]                         # what signed documents may do here; without it, nothing
+roles       = ["containers"]     # roles of this file that they may give
+define      = ["fleet-*"]        # roles of their own that they may bring
+max_age     = "7d"
+offline     = "new"              # once the signed policy is out of date: or "running", "nothing"
+offline_for = "24h"
+
 [roles.admin]
 description      = "Anything as root"
 sudo             = [{ run_as = "root", commands = ["ALL"] }]

@@ -281,11 +281,13 @@ fn grants_and_revocations(host: &Host) {
     assert_eq!(deliver(host, "bob-left")["outcome"], "known", "a revocation counts once");
     let warnings = deliver(host, "policy-before")["warnings"].to_string();
     assert!(warnings.contains("was revoked after this was signed"), "{warnings}");
+    assert!(is_in(host, "bob", "video"));
     // What the host's own policy lets nobody give any more ends.
     host.load_policy(&format!("{}{OWN}", REMOTE.replace("\"media\"", "")));
     assert!(!is_in(host, "bob", "video"));
     host.load_policy(&format!("{REMOTE}{OWN}"));
-    assert!(is_in(host, "bob", "video"));
+    assert_eq!(deliver(host, "after")["outcome"], "known", "what has ended does not come back");
+    assert!(!is_in(host, "bob", "video"));
 }
 
 #[test]
