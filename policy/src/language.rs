@@ -105,16 +105,21 @@ impl Key {
     }
 }
 
-const fn key(path: &'static str, kind: Kind, default: &'static str, example: &'static str) -> Key {
+pub(crate) const fn key(
+    path: &'static str,
+    kind: Kind,
+    default: &'static str,
+    example: &'static str,
+) -> Key {
     Key { path, kind, required: false, default, doc: "", example }
 }
 
 impl Key {
-    const fn doc(self, doc: &'static str) -> Self {
+    pub(crate) const fn doc(self, doc: &'static str) -> Self {
         Self { doc, ..self }
     }
 
-    const fn required(self) -> Self {
+    pub(crate) const fn required(self) -> Self {
         Self { required: true, ..self }
     }
 }

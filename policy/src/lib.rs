@@ -22,6 +22,7 @@ mod schema;
 mod settings;
 pub mod simulate;
 mod sudo;
+pub mod sync;
 pub mod text;
 
 pub use action::{BadAction, PolkitAction};

@@ -16,6 +16,8 @@ pub const POLICY_DROP_IN_DIR: &str = "/etc/stint/policy.d";
 pub const SIGNERS_FILE: &str = "/etc/stint/allowed_signers";
 /// The account that brings signed documents and may do nothing else.
 pub const SYNC_ACCOUNT: &str = "stint-sync";
+/// Where stint-sync fetches from.
+pub const SYNC_FILE: &str = "/etc/stint/sync.toml";
 /// State that survives a reboot (0700).
 pub const STATE_DIR: &str = "/var/lib/stint";
 /// State of this boot.

@@ -8,15 +8,18 @@ mod role;
 mod sections;
 mod source;
 mod sudo;
+mod sync;
 mod table;
 
 use std::collections::BTreeMap;
 
 use stint_proto::{GroupName, RoleName, UserName};
 
+use crate::language::keys;
 use crate::{Diagnostic, Policy, Position, Principal, Remote, Role};
 use report::Report;
 use source::Source;
+pub(crate) use sync::read as read_sync;
 use table::{Node, Table};
 
 /// A policy file, already read.
@@ -121,7 +124,7 @@ fn read(
 
 impl<'a> Load<'a> {
     fn top(&mut self, source: &'a Source<'a>) -> Table<'a> {
-        let table = Table::top(source);
+        let table = Table::top(source, keys());
         if self.signed == Some(source.number) {
             remote::check_top(self, &table);
         } else {
@@ -142,7 +145,7 @@ impl<'a> Load<'a> {
             let Some(all) = top.table(&mut self.report, "roles") else { continue };
             for entry in all.entries() {
                 let name: Option<RoleName> = self.report.parsed_name(&entry);
-                let Some(table) = entry.as_role(&mut self.report) else { continue };
+                let Some(table) = entry.as_role(&mut self.report, &all) else { continue };
                 // A role of a bad name is read as any other, for whatever else is wrong with it.
                 let Some(called) = name.clone().or_else(|| "nameless".parse().ok()) else {
                     continue;

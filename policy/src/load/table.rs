@@ -10,7 +10,7 @@ use toml::de::{DeString, DeTable, DeValue};
 
 use super::report::{DURATIONS, Report};
 use super::source::Source;
-use crate::language::{Key, Kind, keys_of};
+use crate::language::{Key, Kind};
 use crate::text;
 
 /// A value, or a key, and where it stands.
@@ -34,6 +34,8 @@ enum Content<'a> {
 /// A table whose keys the language knows.
 pub(super) struct Table<'a> {
     source: &'a Source<'a>,
+    /// The language: every key of the file.
+    keys: &'static [Key],
     /// Its full name; empty for the top.
     name: String,
     /// Its name in the language: `roles.NAME`.
@@ -79,13 +81,14 @@ impl<'a> Node<'a> {
         report.error(self, &format!("{} {}", self.snippet(), key.kind.denial()), &hint);
     }
 
-    /// A role's table, of an entry of `roles`.
-    pub(super) fn as_role(&self, report: &mut Report) -> Option<Table<'a>> {
+    /// A role's table, of an entry of `roles`, which is `within`.
+    pub(super) fn as_role(&self, report: &mut Report, within: &Table<'a>) -> Option<Table<'a>> {
         let Content::Key(_, value) = self.content else { return None };
         match value.get_ref() {
             DeValue::Table(values) => Some(
                 Table {
                     source: self.source,
+                    keys: within.keys,
                     name: self.key.clone(),
                     path: "roles.NAME",
                     span: self.span.clone(),
@@ -102,8 +105,14 @@ impl<'a> Node<'a> {
 }
 
 impl<'a> Table<'a> {
-    pub(super) fn top(source: &'a Source<'a>) -> Self {
-        Table { source, name: String::new(), path: "", span: 0..0, values: &source.tree }
+    pub(super) fn top(source: &'a Source<'a>, keys: &'static [Key]) -> Self {
+        Table { source, keys, name: String::new(), path: "", span: 0..0, values: &source.tree }
+    }
+
+    /// The keys that may stand in it.
+    fn known(&self) -> impl Iterator<Item = &'static Key> + use<> {
+        let path = self.path;
+        self.keys.iter().filter(move |key| key.table() == path)
     }
 
     fn checked(self, report: &mut Report) -> Self {
@@ -146,10 +155,10 @@ impl<'a> Table<'a> {
     pub(super) fn check_keys(&self, report: &mut Report) {
         for node in self.entries() {
             let Content::Key(found, _) = node.content else { continue };
-            if keys_of(self.path).any(|key| key.name() == found) {
+            if self.known().any(|key| key.name() == found) {
                 continue;
             }
-            let names: Vec<&str> = keys_of(self.path).map(Key::name).collect();
+            let names: Vec<&str> = self.known().map(Key::name).collect();
             let hint = match text::closest(found, names.iter().copied()) {
                 Some(name) => format!("did you mean {name}?"),
                 None if names.len() <= 8 => format!("known here: {}", names.join(", ")),
@@ -167,7 +176,7 @@ impl<'a> Table<'a> {
     /// A value of the type that the language asks for, or nothing, which has been reported if
     /// there was something.
     fn get(&self, report: &mut Report, name: &str) -> Option<(Node<'a>, &'a DeValue<'a>)> {
-        let key = keys_of(self.path).find(|key| key.name() == name)?;
+        let key = self.known().find(|key| key.name() == name)?;
         let Some(value) = self.values.get(name) else {
             if key.required && self.source.is_whole() {
                 let mut node = self.node();
@@ -206,9 +215,10 @@ impl<'a> Table<'a> {
     /// A table in this one.
     pub(super) fn table(&self, report: &mut Report, name: &str) -> Option<Table<'a>> {
         let (node, value) = self.get(report, name)?;
-        let key = keys_of(self.path).find(|key| key.name() == name)?;
+        let key = self.known().find(|key| key.name() == name)?;
         let table = Table {
             source: self.source,
+            keys: self.keys,
             name: node.key,
             path: key.path,
             span: self.key_of(name)?.span,
@@ -219,7 +229,7 @@ impl<'a> Table<'a> {
 
     /// A list of tables.
     pub(super) fn tables(&self, report: &mut Report, name: &str) -> Vec<Table<'a>> {
-        let key = keys_of(self.path).find(|key| key.name() == name);
+        let key = self.known().find(|key| key.name() == name);
         let (Some((node, value)), Some(key)) = (self.get(report, name), key) else {
             return Vec::new();
         };
@@ -228,9 +238,9 @@ impl<'a> Table<'a> {
             let item_node = node.item(item);
             match item.get_ref() {
                 DeValue::Table(values) => {
-                    let (source, span) = (self.source, item.span());
-                    let table =
-                        Table { source, name: node.key.clone(), path: key.path, span, values };
+                    let (source, keys, span) = (self.source, self.keys, item.span());
+                    let name = node.key.clone();
+                    let table = Table { source, keys, name, path: key.path, span, values };
                     tables.push(table.checked(report));
                 }
                 _ => report.error(
@@ -246,7 +256,7 @@ impl<'a> Table<'a> {
     /// A list of texts.
     pub(super) fn texts(&self, report: &mut Report, name: &str) -> Option<Vec<Node<'a>>> {
         let (node, value) = self.get(report, name)?;
-        let key = keys_of(self.path).find(|key| key.name() == name)?;
+        let key = self.known().find(|key| key.name() == name)?;
         let mut texts = Vec::new();
         for item in value.as_array()?.iter() {
             let item_node = node.item(item);
@@ -266,7 +276,7 @@ impl<'a> Table<'a> {
 
     pub(super) fn number(&self, report: &mut Report, name: &str) -> Option<u32> {
         let (node, value) = self.get(report, name)?;
-        let key = keys_of(self.path).find(|key| key.name() == name)?;
+        let key = self.known().find(|key| key.name() == name)?;
         let Kind::Number { min, max } = key.kind else { return None };
         let integer = value.as_integer()?;
         let number = i64::from_str_radix(integer.as_str(), integer.radix()).ok();
@@ -292,7 +302,7 @@ impl<'a> Table<'a> {
         let word = from_word(found);
         if word.is_none()
             && let Some(Key { kind: Kind::Word(words), .. }) =
-                keys_of(self.path).find(|key| key.name() == name)
+                self.known().find(|key| key.name() == name)
         {
             let choice: Vec<String> = words.iter().map(|word| format!("\"{word}\"")).collect();
             let message = format!("{} is not known here", text::quoted(found));
