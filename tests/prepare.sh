@@ -17,7 +17,7 @@ fail() {
 packages_of() {
     case "$1" in
         build) echo "ca-certificates dpkg-dev gcc git libc6-dev libpam0g-dev make sudo" ;;
-        hosts) echo "debian-archive-keyring mmdebstrap systemd-container util-linux" ;;
+        hosts) echo "debian-archive-keyring iproute2 mmdebstrap systemd-container util-linux" ;;
         browser) echo "chromium fonts-dejavu-core" ;;
         lint) echo "lintian" ;;
         bench) echo "gcc libc6-dev libpam0g-dev libsystemd-dev sqlite3" ;;

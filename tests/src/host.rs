@@ -202,6 +202,12 @@ impl Host {
         self.suite
     }
 
+    /// Its name.
+    #[must_use]
+    pub fn hostname(&self) -> &str {
+        &self.hostname
+    }
+
     /// The machine's process id of its first process.
     #[must_use]
     pub fn leader(&self) -> i32 {

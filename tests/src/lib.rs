@@ -22,6 +22,7 @@
 
 mod auditd;
 mod browser;
+mod cable;
 mod cgroup;
 pub mod clock;
 mod files;
@@ -38,6 +39,7 @@ mod trace;
 
 pub use auditd::Auditd;
 pub use browser::Browser;
+pub use cable::Cable;
 pub use clock::{Deadline, eventually};
 pub use files::deb_under_test;
 pub use freeze::freezing;
