@@ -109,5 +109,7 @@ pub fn page() -> String {
     ] {
         page.term(path, what);
     }
-    page.finish("stint(1), pam_stint(8), stint-policy(5), sudoers(5), journalctl(1), ausearch(8)")
+    page.finish(
+        "stint(1), stint-sync(8), pam_stint(8), stint-policy(5), sudoers(5), journalctl(1), ausearch(8)",
+    )
 }

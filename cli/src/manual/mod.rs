@@ -5,12 +5,14 @@ mod daemon;
 mod module;
 mod policy;
 mod roff;
+mod sync;
 
 /// Every page: its file's name and its text.
 pub fn pages() -> Vec<(&'static str, String)> {
     vec![
         ("stint.1", command::page()),
         ("stintd.8", daemon::page()),
+        ("stint-sync.8", sync::page()),
         ("pam_stint.8", module::page()),
         ("stint-policy.5", policy::page()),
     ]
@@ -64,6 +66,14 @@ mod tests {
         let text = page("stint-policy.5");
         for key in stint_policy::language::keys() {
             assert!(text.contains(key.path), "{}", key.path);
+        }
+    }
+
+    #[test]
+    fn every_key_of_the_fetching_is_in_its_man_page() {
+        let text = page("stint-sync.8");
+        for key in stint_policy::sync::keys() {
+            assert!(text.contains(key.path) && text.contains(key.example), "{}", key.path);
         }
     }
 

@@ -36,7 +36,7 @@ pub fn page() -> String {
     page.finish("stint(1), stintd(8), pam_stint(8), sudoers(5)")
 }
 
-fn meaning(key: &Key) -> String {
+pub(super) fn meaning(key: &Key) -> String {
     let mut text = key.doc.to_owned();
     if let Kind::Word(words) = key.kind {
         text.push_str(&format!(" One of: {}.", words.join(", ")));

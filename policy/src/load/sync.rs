@@ -57,7 +57,7 @@ fn every(report: &mut Report, table: &Table<'_>) -> Length {
     if !(EVERY_LEAST..=EVERY_MOST).contains(&length.seconds())
         && let Some(node) = table.any(report, "every")
     {
-        report.error(&node, "is out of bounds", "from \"10s\" to \"1d\"");
+        report.error(&node, "is out of bounds", "from \"1s\" to \"1d\"");
     }
     length
 }
