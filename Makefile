@@ -29,11 +29,12 @@ DEB = $$(cat $(TARGET)/debian/newest)
 
 all: build ## build the programs (the same as: make build)
 
-build: ## build stint, stintd, stint-run and pam_stint.so in release mode
+build: ## build stint, stintd, stint-sync, stint-run and pam_stint.so in release mode
 	tests/prepare.sh build
 	cargo build --release --locked $(MODULE)
 	cargo build --release --locked $(RUN)
 	cargo build --release --locked --package stintd --package stint
+	cargo build --release --locked --package stint-sync
 
 deb: ## build the Debian package
 	tests/prepare.sh build
@@ -100,6 +101,7 @@ install: build ## install from source, below DESTDIR (as root; on Debian rather 
 		systemctl reload dbus; \
 		systemctl enable --now stintd.socket stintd.service stint-sweep.path; \
 		systemctl enable stint-sweep.service; \
+		systemctl enable --now stint-sync.service; \
 	fi
 
 uninstall: ## take an installation from source off again: gates off, grants ended; keeps /etc/stint
@@ -107,7 +109,7 @@ uninstall: ## take an installation from source off again: gates off, grants ende
 	if [ -z "$(DESTDIR)" ]; then \
 		if [ -d /run/systemd/system ]; then systemctl disable \
 			stintd.socket stintd.service stint-sweep.path stint-sweep.service \
-			stint-metrics.timer; fi; \
+			stint-metrics.timer stint-sync.service; fi; \
 		sh packaging/deb/prerm remove; \
 	fi
 	staged=$$(mktemp -d); \
@@ -118,7 +120,7 @@ uninstall: ## take an installation from source off again: gates off, grants ende
 	if [ -z "$(DESTDIR)" ] && [ -d /run/systemd/system ]; then \
 		systemctl --runtime unmask stintd.socket stintd.service \
 			stint-sweep.path stint-sweep.timer stint-sweep.service \
-			stint-metrics.timer stint-metrics.service; \
+			stint-metrics.timer stint-metrics.service stint-sync.service; \
 		systemctl daemon-reload; \
 	fi
 

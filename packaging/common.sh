@@ -26,6 +26,7 @@ stint_build() {
         cargo build --release --locked --package stint-pam
         cargo build --release --locked --package stint-run
         cargo build --release --locked --package stintd --package stint
+        cargo build --release --locked --package stint-sync
     ) >&2
     echo "$1/release"
 }
@@ -47,10 +48,11 @@ stint_epoch() {
 
 # The crates of others that are linked into the programs, each with its licence, into this file.
 stint_crates() {
-    (cd "$top" && cargo tree --package stintd --package stint --package stint-pam --package stint-run --locked \
+    (cd "$top" && cargo tree --package stintd --package stint --package stint-pam --package stint-run \
+        --package stint-sync --locked \
         --edges normal,no-proc-macro --prefix none --no-dedupe --format '{p} ({l})') >"$1.all"
     {
-        echo "Crates linked into stint, stintd, stint-run and pam_stint.so, and their licences:"
+        echo "Crates linked into stint, stintd, stint-sync, stint-run and pam_stint.so, and their licences:"
         echo
         sed -e '/ (\//d' -e '/^$/d' "$1.all" | LC_ALL=C sort -u
     } >"$1"

@@ -7,7 +7,8 @@ usage() {
     cat <<'EOF'
 Usage: packaging/stage.sh DESTDIR BUILT MODULE_DIR [ZSH_DIR]
   DESTDIR     where the tree is laid out; "/" installs on this host
-  BUILT       the folder with the release build's stint, stintd, stint-run and libpam_stint.so
+  BUILT       the folder with the release build's stint, stintd, stint-sync, stint-run
+              and libpam_stint.so
   MODULE_DIR  the distribution's folder of PAM modules, such as /usr/lib64/security
   ZSH_DIR     where zsh finds completions (/usr/share/zsh/vendor-completions)
 EOF
@@ -23,7 +24,7 @@ module_dir=$3
 zsh_dir=${4:-/usr/share/zsh/vendor-completions}
 here=$(cd "$(dirname "$0")" && pwd)
 
-for file in stint stintd stint-run libpam_stint.so; do
+for file in stint stintd stint-sync stint-run libpam_stint.so; do
     if [ ! -f "$built/$file" ]; then
         echo "stage.sh: $built/$file is not there: build the release first" >&2
         exit 1
@@ -40,6 +41,7 @@ install -d -m 0755 "$dest/usr/bin" "$dest/usr/sbin" "$dest/usr/libexec/stint" \
     "$dest$module_dir"
 install -m 0755 "$built/stint" "$dest/usr/bin/stint"
 install -m 0755 "$built/stintd" "$dest/usr/sbin/stintd"
+install -m 0755 "$built/stint-sync" "$dest/usr/sbin/stint-sync"
 # Setuid root; docs/threat-model.md says why, and what bounds it.
 install -m 4755 "$built/stint-run" "$dest/usr/libexec/stint/stint-run"
 install -m 0644 "$built/libpam_stint.so" "$dest$module_dir/pam_stint.so"
@@ -54,7 +56,7 @@ install -m 0644 "$built/libpam_stint.so" "$dest$module_dir/pam_stint.so"
 done
 install -d -m 0755 "$dest/etc/stint/policy.d" "$dest/etc/stint/hooks.d"
 
-for page in stint.1 stintd.8 pam_stint.8 stint-policy.5; do
+for page in stint.1 stintd.8 stint-sync.8 pam_stint.8 stint-policy.5; do
     if [ ! -f "$made/man/$page" ]; then
         echo "stage.sh: stint generate man made no $page" >&2
         exit 1

@@ -40,7 +40,7 @@ install -D -m 0644 "$here/lintian-overrides" "$root/usr/share/lintian/overrides/
 mkdir -p "$work/shlibs/debian"
 printf 'Source: stint\n\nPackage: stint\nArchitecture: any\n' >"$work/shlibs/debian/control"
 shlibs=$(cd "$work/shlibs" && dpkg-shlibdeps -O --ignore-missing-info \
-    "$root/usr/bin/stint" "$root/usr/sbin/stintd" "$root/usr/libexec/stint/stint-run" \
+    "$root/usr/bin/stint" "$root/usr/sbin/stintd" "$root/usr/sbin/stint-sync" "$root/usr/libexec/stint/stint-run" \
     "$root/usr/lib/$multiarch/security/pam_stint.so" 2>"$work/shlibs.log" |
     sed -n 's/^shlibs:Depends=//p')
 if [ -z "$shlibs" ]; then
