@@ -45,10 +45,10 @@ impl Suite {
     }
 }
 
-/// What every host has installed, beside Debian's essential packages. nginx and nscd do not run until
-/// a test starts them.
-const PACKAGES: &str = "acl,attr,ca-certificates,dbus,faketime,libnss-systemd,libpam-modules,\
-libpam-systemd,netcat-openbsd,nginx,nscd,opendoas,openssh-client,openssh-server,passwd,pkexec,polkitd,procps,python3,strace,sudo,\
+/// What every host has installed, beside Debian's essential packages. nscd does not run until a test
+/// starts it.
+const PACKAGES: &str = "acl,attr,dbus,faketime,libnss-systemd,libpam-modules,libpam-systemd,\
+netcat-openbsd,nscd,opendoas,openssh-client,openssh-server,passwd,pkexec,polkitd,procps,python3,strace,sudo,\
 systemd,systemd-sysv,util-linux";
 
 /// Run once in a new image; `$1` is its root. The users' shell is dash, which leaves echo and
@@ -62,7 +62,7 @@ for user in alice bob carol; do
 done
 chroot "$1" systemctl mask apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer \
     e2scrub_all.timer fstrim.timer systemd-firstboot.service
-chroot "$1" systemctl disable nginx.service nscd.service
+chroot "$1" systemctl disable nscd.service
 mkdir -p "$1/var/log/journal"
 "#;
 

@@ -126,6 +126,10 @@ mod state;
 mod sudo_rule;
 #[path = "hosts/sweep.rs"]
 mod sweep;
+#[path = "hosts/sync.rs"]
+mod sync;
+#[path = "hosts/sync_carrier.rs"]
+mod sync_carrier;
 #[path = "hosts/watch.rs"]
 mod watch;
 #[path = "hosts/watchdog.rs"]

@@ -86,8 +86,8 @@ pub fn page() -> String {
 }
 
 /// Every key once.
-const EXAMPLE: &str = r#"urls    = ["https://policy.example.com/stint/policy.signed",
-           "https://policy.example.com/stint/grants.signed"]
+const EXAMPLE: &str = r#"urls    = ["https://policy.example.com/stint/fleet.policy",
+           "https://policy.example.com/stint/latest.revoked"]
 every   = "1m"
 ca_file = "/etc/stint/fleet-ca.pem"
 proxy   = "http://proxy.example.com:3128""#;

@@ -23,7 +23,7 @@ pub const EVERY_LEAST: u64 = 1;
 pub const EVERY_MOST: u64 = 86_400;
 
 static KEYS: &[Key] = &[
-    key("urls", Kind::Texts, "", "[\"https://policy.example.com/stint/policy.signed\"]")
+    key("urls", Kind::Texts, "", "[\"https://policy.example.com/stint/fleet.policy\"]")
         .doc("What is fetched: https, each a document of its own. 16 at most, each of 512 characters at most; no user, password or fragment in them.")
         .required(),
     key("every", Kind::Duration, "\"1m\"", "\"5m\"")

@@ -45,7 +45,7 @@ impl BadUrl {
         match self.why {
             Why::Characters => "512 characters of ASCII at most, blanks written as %20",
             Why::Plain => "https: whoever is on the way reads http and can hold it back unseen",
-            Why::Scheme => "such as \"https://policy.example.com/stint/policy.signed\"",
+            Why::Scheme => "such as \"https://policy.example.com/stint/fleet.policy\"",
             Why::ProxyScheme | Why::Path => "such as \"http://proxy.example.com:3128\"",
             Why::User => "leave user and password out: they would be in every log",
             Why::Fragment => "leave out what follows the #",
@@ -222,7 +222,7 @@ mod tests {
     fn https_addresses_are_taken_as_they_are() {
         for text in [
             "https://h",
-            "https://policy.example.com/stint/policy.signed",
+            "https://policy.example.com/stint/fleet.policy",
             "https://policy.example.com.:8443/a%20b?host=web-1&x=@y",
             "https://192.0.2.1/",
             "https://[2001:db8::1]:8443/x",
