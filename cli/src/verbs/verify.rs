@@ -29,9 +29,7 @@ pub fn run(args: &VerifyArgs) -> Outcome {
     let known = match &args.checkpoints {
         Some(path) => Ok(checkpoints::of_file(path)?),
         // The journal of this host says nothing of another's state.
-        None if Source::is_own(args.state.as_deref()) => {
-            checkpoints::of_journal()
-        }
+        None if Source::is_own(args.state.as_deref()) => checkpoints::of_journal(),
         None => Err("a copy of a state has none with it: give them with --checkpoints".to_owned()),
     };
     // What is cut off while it is read is not there to be read: then it is read once more.

@@ -20,13 +20,15 @@ enum For {
     Readers,
     /// The same; root's call comes to a refusal of another kind.
     AReader,
+    /// Root and whoever fetches; what is brought here is no document.
+    Carrier,
     Everyone,
     /// Everybody, in matters of their own: these calls come to a refusal of another kind.
     Person,
 }
 
 /// Every method with a well-formed call of it.
-const TABLE: [(&str, For, &str, &str); 31] = [
+const TABLE: [(&str, For, &str, &str); 33] = [
     ("Check", For::Module, "(sssss)", "sudo alice alice '' ''"),
     ("RequestAtDoor", For::Module, "((sssss)sss)", "sudo root alice '' '' admin x ''"),
     ("OpenSession", For::Module, "(sssss)", "sudo root alice '' ''"),
@@ -35,6 +37,8 @@ const TABLE: [(&str, For, &str, &str); 31] = [
     ("Grant", For::Root, "a{sv}", "4 user s alice role s admin duration t 600 reason s x"),
     ("Revoke", For::Root, "a{sv}", "2 all b true reason s x"),
     ("Reload", For::Root, "", ""),
+    ("Deliver", For::Carrier, "say", "here 1 120"),
+    ("SourceReport", For::Root, "ss", "here gone"),
     ("Health", For::Root, "", ""),
     ("List", For::Everyone, "a{sv}", "1 ended b false"),
     ("Status", For::Everyone, "", ""),
@@ -133,7 +137,9 @@ fn every_method_is_refused_to_whom_the_table_does_not_name() {
     for (member, whom, signature, arguments) in TABLE {
         let output = host.as_user("alice", &line(member, signature, arguments));
         match whom {
-            For::Module | For::Root | For::Readers | For::AReader => is_denied(&output, member),
+            For::Module | For::Root | For::Readers | For::AReader | For::Carrier => {
+                is_denied(&output, member);
+            }
             For::Everyone => assert!(output.ok(), "{member}: {output}"),
             For::Person => is_heard(&output, member),
         }
@@ -143,7 +149,7 @@ fn every_method_is_refused_to_whom_the_table_does_not_name() {
         let output = host.run(&line(member, signature, arguments));
         match whom {
             For::Module => is_denied(&output, member),
-            For::Person | For::AReader => is_heard(&output, member),
+            For::Person | For::AReader | For::Carrier => is_heard(&output, member),
             For::Root | For::Readers | For::Everyone => assert!(output.ok(), "{member}: {output}"),
         }
     }
