@@ -81,7 +81,7 @@ backend = "auto"                 # "files": /etc/group; "userdb": by nss-systemd
 roles       = ["containers"]     # roles of this file that they may give
 define      = ["fleet-*"]        # roles of their own that they may bring
 max_age     = "7d"
-offline     = "new"              # once the signed policy is out of date: or "running", "nothing"
+offline     = "new"              # out of date: or "running", "nothing"
 offline_for = "24h"
 
 [roles.admin]
