@@ -235,6 +235,7 @@ fn man_pages_and_completions_are_written() {
         "_stint",
         "pam_stint.8",
         "stint-policy.5",
+        "stint-sync.8",
         "stint.1",
         "stint.bash",
         "stint.fish",
