@@ -163,6 +163,8 @@ fn wrong_owners_and_modes_are_found() {
             format!("wrong  {path} has mode {wrong}; it should be {right}.  Mend it:  {mend}");
         finds(&host, &text, GATED);
         host.ok(&mend);
+        // stintd looks at what others have changed a moment after.
+        eventually("the mend to be noticed", SOON, || doctor(&host).ok().then_some(()));
         is_healthy(&host);
     }
     host.ok("chown alice /etc/stint");
