@@ -77,6 +77,8 @@ fn a_record_is_whole_whatever_happens_to_the_daemon() {
              for i in 1 2 3 4 5; do stint audit verify >/dev/null || exit 1; done; wait",
         );
         assert!(meanwhile.ok(), "{suite:?}: {meanwhile}");
+        // A death costs the state what was recorded in the moment before it.
+        assert_state_agrees(&host);
         kill(&host);
         eventually("stintd to be back", SOON, || host.run("stint status").ok().then_some(()));
         host.ok("systemctl restart stintd.service");
