@@ -137,6 +137,15 @@ impl Grant {
         true
     }
 
+    /// The same grant, active already if its time has come.
+    #[must_use]
+    pub fn begun_if_due(mut self, now: Moment) -> Self {
+        if self.should_start(now) {
+            self.activate(now);
+        }
+        self
+    }
+
     /// Scheduled or active → ended. `false` if it was over already.
     pub fn end(&mut self, at: Timestamp, reason: EndReason) -> bool {
         if matches!(self.stage, Stage::Ended { .. }) {

@@ -93,7 +93,7 @@ impl Engine {
             Refusal::new(ErrorCode::Invalid, "this grant would end after the year 9999")
         })?;
         let emergency = policy.roles.get(&request.role).is_some_and(|role| role.break_glass);
-        let mut grant = Grant {
+        let grant = Grant {
             id,
             user: request.user.clone(),
             uid: request.uid,
@@ -110,10 +110,7 @@ impl Engine {
             approvals: request.approvals.iter().map(|given| given.user.clone()).collect(),
             review: None,
         };
-        if grant.should_start(now) {
-            grant.activate(now);
-        }
-        Ok(grant)
+        Ok(grant.begun_if_due(now))
     }
 
     fn about_given(&self, event: Event, grant: &Grant, request: &Request, by: &str) -> Entry {

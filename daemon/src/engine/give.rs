@@ -122,7 +122,7 @@ impl Engine {
             return Err(Refusal::new(ErrorCode::Invalid, text));
         }
         let expires_at = starts_at.checked_add(duration).ok_or_else(|| too_late(starts_at))?;
-        let mut grant = Grant {
+        let grant = Grant {
             id,
             user: account.name,
             uid: account.uid,
@@ -139,10 +139,7 @@ impl Engine {
             approvals: Vec::new(),
             review: None,
         };
-        if grant.should_start(now) {
-            grant.activate(now);
-        }
-        Ok(grant)
+        Ok(grant.begun_if_due(now))
     }
 
     /// An id that was never given, to a grant or to a request: four letters, more if luck has it.

@@ -136,10 +136,7 @@ impl Engine {
         let id = self.new_id().await.map_err(|refusal| Unheld::NotYet(refusal.message))?;
         let now = self.now();
         let deadline = Deadline::from_wall(entry.until, now);
-        let mut grant = Grant::from_policy(id, account.uid, entry, deadline);
-        if grant.should_start(now) {
-            grant.activate(now);
-        }
+        let grant = Grant::from_policy(id, account.uid, entry, deadline).begun_if_due(now);
         let event = match grant.stage {
             Stage::Active => Event::GrantActivated,
             Stage::Scheduled | Stage::Ended { .. } => Event::GrantScheduled,

@@ -144,8 +144,8 @@ pub fn migrate(connection: &mut Connection) -> Result<(), Result<i64, rusqlite::
     Ok(())
 }
 
-/// The tables whose rows decide something, or stand before every write; they stay small. The record is not among them: it grows,
-/// and reading all of it would keep every sudo waiting at the start.
+/// The tables whose rows decide something, or stand before every write; they stay small. The record
+/// is not among them: it grows, and reading all of it would keep every sudo waiting at the start.
 const CHECKED: [&str; 17] = [
     "grants",
     "requests",

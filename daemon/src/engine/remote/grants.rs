@@ -153,7 +153,7 @@ impl Engine {
             .map_err(|no| Refusal::new(ErrorCode::Refused, no.to_string()))?;
         // The account database may be away: then it may come again.
         let account = self.account(policy, &signed.role, &signed.user).await?;
-        let mut grant = Grant {
+        let grant = Grant {
             id: signed.id.clone(),
             user: account.name,
             uid: account.uid,
@@ -170,10 +170,7 @@ impl Engine {
             approvals: Vec::new(),
             review: None,
         };
-        if grant.should_start(now) {
-            grant.activate(now);
-        }
-        Ok(grant)
+        Ok(grant.begun_if_due(now))
     }
 
     /// The users whose grants a signed document ended that was signed after the signed policy in
