@@ -16,7 +16,7 @@ fail() {
 
 packages_of() {
     case "$1" in
-        build) echo "ca-certificates dpkg-dev gcc git libc6-dev libpam0g-dev make sudo" ;;
+        build) echo "ca-certificates dpkg-dev gcc git libc6-dev libpam0g-dev libprotobuf-dev make protobuf-compiler sudo" ;;
         hosts) echo "debian-archive-keyring iproute2 mmdebstrap systemd-container util-linux" ;;
         browser) echo "chromium fonts-dejavu-core" ;;
         lint) echo "lintian" ;;

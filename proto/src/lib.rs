@@ -8,6 +8,7 @@ mod call;
 mod document;
 mod error;
 mod event;
+pub mod fleet;
 mod grant;
 pub mod header;
 mod ids;
