@@ -22,7 +22,8 @@ pub fn words(error: &Error) -> String {
     }
 }
 
-fn of_io(error: &io::Error) -> String {
+/// One line for what the kernel or a stream said.
+pub(crate) fn of_io(error: &io::Error) -> String {
     if let Some(inner) = error.get_ref() {
         if let Some(tls) = inner.downcast_ref::<rustls::Error>() {
             return of_tls(tls);
@@ -48,7 +49,8 @@ fn of_io(error: &io::Error) -> String {
     }
 }
 
-fn of_tls(error: &rustls::Error) -> String {
+/// One line for what became of TLS.
+pub(crate) fn of_tls(error: &rustls::Error) -> String {
     let rustls::Error::InvalidCertificate(why) = error else {
         return format!("TLS: {}", harmless(&error.to_string()));
     };

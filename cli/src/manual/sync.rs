@@ -90,17 +90,28 @@ const EXAMPLE: &str = r#"urls    = ["https://policy.example.com/stint/fleet.poli
            "https://policy.example.com/stint/latest.revoked"]
 every   = "1m"
 ca_file = "/etc/stint/fleet-ca.pem"
-proxy   = "http://proxy.example.com:3128""#;
+proxy   = "http://proxy.example.com:3128"
+
+[etcd]
+endpoints = ["https://etcd-1.example.com:2379"]
+ca_file   = "/etc/stint/etcd-ca.pem"
+cert_file = "/etc/stint/etcd-client.pem"
+key_file  = "/etc/stint/etcd-client.key""#;
 
 #[cfg(test)]
 mod tests {
     use stint_policy::SourceFile;
+    use stint_policy::language::Kind;
     use stint_policy::sync::{keys, parse};
 
     #[test]
     fn the_example_is_right_and_has_every_key_and_so_is_the_one_that_is_shipped() {
         for key in keys() {
-            assert!(super::EXAMPLE.contains(&format!("{} ", key.path)), "{}", key.path);
+            let written = match key.kind {
+                Kind::Table => format!("[{}]", key.path),
+                _ => format!("{} ", key.name()),
+            };
+            assert!(super::EXAMPLE.contains(&written), "{}", key.path);
         }
         let shipped =
             include_str!("../../../packaging/root/usr/share/doc/stint/examples/sync.toml");

@@ -1,6 +1,7 @@
 //! Reads policy files: text in, a [`Policy`] or everything that is wrong with it out, in one go.
 //! Reads no file itself, and knows the host only by what it is told.
 
+mod etcd;
 mod grants;
 mod remote;
 mod report;

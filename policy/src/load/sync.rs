@@ -1,13 +1,11 @@
 //! Reads sync.toml against its keys. Knows neither roles nor accounts.
 
-use std::path::PathBuf;
-
 use stint_proto::Length;
 
-use super::SourceFile;
 use super::report::Report;
 use super::source::Source;
 use super::table::Table;
+use super::{SourceFile, etcd};
 use crate::Diagnostic;
 use crate::sync::{
     BadUrl, EVERY_LEAST, EVERY_MOST, ProxyUrl, Settings, SourceUrl, URLS_LIMIT, default_every, keys,
@@ -20,17 +18,25 @@ pub(crate) fn read(file: &SourceFile) -> Result<Settings, Vec<Diagnostic>> {
     report.syntax(&source);
     let table = Table::top(&source, keys());
     table.check_keys(&mut report);
+    let store = table.table(&mut report, "etcd");
     let settings = Settings {
         urls: urls(&mut report, &table),
         every: every(&mut report, &table),
-        ca_file: ca_file(&mut report, &table),
+        ca_file: etcd::path(&mut report, &table, "ca_file", None),
         proxy: proxy(&mut report, &table),
+        etcd: store.and_then(|store| etcd::read(&mut report, &store, None)),
     };
     report.finish().map(|_| settings)
 }
 
 fn urls(report: &mut Report, table: &Table<'_>) -> Vec<SourceUrl> {
     let mut urls: Vec<SourceUrl> = Vec::new();
+    if table.key_of("urls").is_none() && table.key_of("etcd").is_none() && table.is_whole() {
+        let mut node = table.node();
+        "urls".clone_into(&mut node.key);
+        let hint = "such as urls = [\"https://policy.example.com/stint/fleet.policy\"]";
+        report.error(&node, "missing, and there is no [etcd] either", hint);
+    }
     let Some(nodes) = table.texts(report, "urls") else { return urls };
     if nodes.is_empty()
         && let Some(list) = table.any(report, "urls")
@@ -60,15 +66,6 @@ fn every(report: &mut Report, table: &Table<'_>) -> Length {
         report.error(&node, "is out of bounds", "from \"1s\" to \"1d\"");
     }
     length
-}
-
-fn ca_file(report: &mut Report, table: &Table<'_>) -> Option<PathBuf> {
-    let node = table.any(report, "ca_file")?;
-    let path = PathBuf::from(node.text()?);
-    if !path.is_absolute() {
-        report.error(&node, "this path is not absolute", "such as \"/etc/stint/fleet-ca.pem\"");
-    }
-    Some(path)
 }
 
 fn proxy(report: &mut Report, table: &Table<'_>) -> Option<ProxyUrl> {

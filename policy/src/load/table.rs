@@ -137,6 +137,11 @@ impl<'a> Table<'a> {
         }
     }
 
+    /// Whether the file could be read to its end: if not, what is missing may stand in the rest.
+    pub(super) fn is_whole(&self) -> bool {
+        self.source.is_whole()
+    }
+
     /// The place of the table itself.
     pub(super) fn node(&self) -> Node<'a> {
         let (source, key, span) = (self.source, self.name.clone(), self.span.clone());

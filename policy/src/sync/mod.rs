@@ -1,6 +1,7 @@
 //! /etc/stint/sync.toml: where stint-sync fetches from. It names no role and nobody: what is fetched
 //! counts for its signatures alone, whatever stands here.
 
+mod etcd;
 mod url;
 
 use std::path::PathBuf;
@@ -11,7 +12,9 @@ use crate::Diagnostic;
 use crate::language::{Key, Kind, key};
 use crate::load::{SourceFile, read_sync};
 
-pub use url::{BadUrl, ProxyUrl, SourceUrl};
+pub(crate) use etcd::KEYS as ETCD_KEYS;
+pub use etcd::{ENDPOINTS_LIMIT, Etcd};
+pub use url::{BadUrl, EndpointUrl, ProxyUrl, SourceUrl};
 
 /// The most places to fetch from.
 pub const URLS_LIMIT: usize = 16;
@@ -23,15 +26,19 @@ pub const EVERY_LEAST: u64 = 1;
 pub const EVERY_MOST: u64 = 86_400;
 
 static KEYS: &[Key] = &[
-    key("urls", Kind::Texts, "", "[\"https://policy.example.com/stint/fleet.policy\"]")
-        .doc("What is fetched: https, each a document of its own. 16 at most, each of 512 characters at most; no user, password or fragment in them.")
-        .required(),
+    key("urls", Kind::Texts, "none", "[\"https://policy.example.com/stint/fleet.policy\"]")
+        .doc("What is fetched: https, each a document of its own. 16 at most, each of 512 characters at most; no user, password or fragment in them. One of urls and etcd has to be there."),
     key("every", Kind::Duration, "\"1m\"", "\"5m\"")
         .doc("How often is looked whether there is something new, give or take a fifth. From 1s to 1d."),
     key("ca_file", Kind::Text, "the host's own list", "\"/etc/stint/fleet-ca.pem\"")
         .doc("Certificates (PEM) of the authorities that are believed for these servers, instead of those that the host believes."),
     key("proxy", Kind::Text, "none", "\"http://proxy.example.com:3128\"")
         .doc("The proxy to go through (CONNECT). The environment names none."),
+    ETCD_KEYS[0],
+    ETCD_KEYS[1],
+    ETCD_KEYS[2],
+    ETCD_KEYS[3],
+    ETCD_KEYS[4],
 ];
 
 /// How often is looked where the file does not say.
@@ -48,7 +55,7 @@ pub fn keys() -> &'static [Key] {
 /// What the file says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
-    /// What is fetched, in the order of the file; never empty, none twice.
+    /// What is fetched, in the order of the file; none twice. Never empty where there is no store.
     pub urls: Vec<SourceUrl>,
     /// How often; within [`EVERY_LEAST`] and [`EVERY_MOST`].
     pub every: Length,
@@ -56,6 +63,8 @@ pub struct Settings {
     pub ca_file: Option<PathBuf>,
     /// What to go through.
     pub proxy: Option<ProxyUrl>,
+    /// The store that is followed.
+    pub etcd: Option<Etcd>,
 }
 
 /// Reads the file.
@@ -94,7 +103,8 @@ mod tests {
             assert!(told.contains(wanted), "{wanted}\n{told}");
         }
         for (text, wanted) in [
-            ("", "urls: missing"),
+            ("", "urls: missing, and there is no [etcd] either"),
+            ("every = \"1m\"", "urls: missing"),
             ("urls = []", "there is nothing to fetch"),
             ("urls = \"https://a/\"", "is no list of texts"),
             ("urls = [", "this is no TOML"),
@@ -113,7 +123,8 @@ mod tests {
         let settings = read("urls = [\"https://a/x\"]").unwrap();
         assert_eq!((settings.every.seconds(), settings.urls.len()), (60, 1));
         assert_eq!((settings.ca_file, settings.proxy), (None, None));
-        let lines = keys().iter().map(|key| format!("{} = {}\n", key.path, key.example));
+        let written = keys().iter().filter(|key| key.kind != Kind::Table);
+        let lines = written.map(|key| format!("{} = {}\n", key.path, key.example));
         let settings = read(&lines.collect::<String>()).unwrap();
         assert_eq!(settings.every.seconds(), 300);
         assert!(settings.ca_file.is_some() && settings.proxy.is_some());

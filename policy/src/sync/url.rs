@@ -29,6 +29,8 @@ pub enum Why {
     Port,
     /// Something follows a proxy's port.
     Path,
+    /// Something follows the port of a store's member.
+    EndpointPath,
 }
 
 /// An address that is refused.
@@ -47,6 +49,7 @@ impl BadUrl {
             Why::Plain => "https: whoever is on the way reads http and can hold it back unseen",
             Why::Scheme => "such as \"https://policy.example.com/stint/fleet.policy\"",
             Why::ProxyScheme | Why::Path => "such as \"http://proxy.example.com:3128\"",
+            Why::EndpointPath => "such as \"https://etcd-1.example.com:2379\"",
             Why::User => "leave user and password out: they would be in every log",
             Why::Fragment => "leave out what follows the #",
             Why::Host => "a host name, or an address in numbers, after the //",
@@ -67,6 +70,10 @@ impl std::error::Error for BadUrl {}
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SourceUrl(String);
 
+/// A member of a store: https, a host, perhaps a port.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EndpointUrl(String);
+
 /// A proxy: http, a host, perhaps a port.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ProxyUrl(String);
@@ -76,6 +83,34 @@ impl SourceUrl {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+impl EndpointUrl {
+    /// As it is written in the file, without a slash at its end.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for EndpointUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl FromStr for EndpointUrl {
+    type Err = BadUrl;
+
+    fn from_str(found: &str) -> Result<Self, BadUrl> {
+        let SourceUrl(url) = found.parse()?;
+        let url = url.strip_suffix('/').unwrap_or(&url).to_owned();
+        let authority = url.strip_prefix("https://").unwrap_or(&url);
+        if authority.contains(['/', '?']) {
+            return Err(BadUrl { found: found.to_owned(), why: Why::EndpointPath });
+        }
+        Ok(Self(url))
     }
 }
 
@@ -228,6 +263,20 @@ mod tests {
             "https://[2001:db8::1]:8443/x",
         ] {
             assert_eq!(text.parse::<SourceUrl>().unwrap().as_str(), text);
+        }
+    }
+
+    #[test]
+    fn a_member_of_a_store_is_a_host_and_a_port_over_https() {
+        for text in ["https://etcd-1:2379", "https://[::1]:2379", "https://192.0.2.1"] {
+            assert_eq!(text.parse::<EndpointUrl>().unwrap().as_str(), text);
+        }
+        let slash: EndpointUrl = "https://etcd-1:2379/".parse().unwrap();
+        assert_eq!(slash.as_str(), "https://etcd-1:2379");
+        for text in
+            ["http://e:2379", "e:2379", "https://e/v3", "https://e?x", "https://u@e", "https:///"]
+        {
+            assert!(text.parse::<EndpointUrl>().is_err(), "{text}");
         }
     }
 

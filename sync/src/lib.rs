@@ -1,0 +1,18 @@
+//! stint-sync: fetches documents over https, follows a store of them, and hands them to stintd, which
+//! alone judges them. An account of its own runs it, with no privilege; it is the only part of stint
+//! with a network, and a flaw in it, in TLS or in HTTP makes nobody root.
+#![forbid(unsafe_code)]
+
+mod certificates;
+mod clock;
+mod fetch;
+mod follow;
+pub mod program;
+mod stintd;
+pub mod store;
+mod trouble;
+
+/// Any number. Without chance all hosts would only be as regular as their clocks.
+fn chance() -> u32 {
+    getrandom::u32().unwrap_or_default()
+}
