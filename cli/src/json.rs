@@ -2,8 +2,8 @@
 //! may be added, none is renamed or taken away. Grants and requests look as in what hooks read.
 
 use serde_json::{Value, json};
-use stint_policy::text::is_harmless;
 use stint_policy::{Diagnostic, Severity};
+pub use stint_proto::json::line;
 use stint_proto::json::{self, time};
 use stint_proto::{
     Alarm, Delivery, Explanation, Grant, Note, ReloadReport, Remote, Request, RoleSummary, Source,
@@ -13,24 +13,6 @@ use stint_proto::{
 /// JSON escapes what it must, and a program is shown what was typed.
 fn as_typed(text: &str) -> String {
     text.to_owned()
-}
-
-/// A document in one line, in which nothing moves a cursor or turns the direction of writing: such
-/// characters are escaped as JSON escapes them (`\u202e`), so that it says the same.
-pub fn line(document: &Value) -> String {
-    let text = document.to_string();
-    let mut line = String::with_capacity(text.len());
-    for c in text.chars() {
-        // JSON's own marks are harmless, so this one is inside a text.
-        if is_harmless(c) {
-            line.push(c);
-        } else {
-            for unit in c.encode_utf16(&mut [0; 2]) {
-                line.push_str(&format!("\\u{unit:04x}"));
-            }
-        }
-    }
-    line
 }
 
 /// A grant.
@@ -45,11 +27,7 @@ pub fn grants(grants: &[Grant]) -> Value {
 
 /// A request; with the digest that an approval of it names.
 pub fn request(request: &Request) -> Value {
-    let mut document = json::request(request, &as_typed);
-    if let Value::Object(fields) = &mut document {
-        fields.insert("digest".to_owned(), json!(request.digest));
-    }
-    document
+    json::asked(request)
 }
 
 /// Requests.
@@ -187,7 +165,7 @@ mod tests {
     fn a_line_is_harmless_and_says_the_same() {
         let document = json!({ "a\u{202e}": "\u{1b}[2J\n\u{7f}\u{85}\u{2028}\u{e0041}\\ä\"" });
         let line = line(&document);
-        assert!(line.chars().all(is_harmless), "{line:?}");
+        assert!(line.chars().all(stint_proto::text::is_harmless), "{line:?}");
         assert_eq!(serde_json::from_str::<Value>(&line).unwrap(), document);
     }
 

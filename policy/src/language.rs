@@ -176,6 +176,8 @@ static KEYS: &[Key] = &[
         .doc("What goes on of signed documents once the signed policy is no longer current: \"running\" grants to their ends and nothing new; \"new\" ones too, for as long as offline_for says; or \"nothing\"."),
     key("remote.offline_for", Kind::Duration, "", "\"24h\"")
         .doc("For how long new grants go on, with offline = \"new\"."),
+    key("remote.publish", Kind::Flag, "false", "true")
+        .doc("Whether stint-sync publishes this host's requests, what came of them, and its grants in the store of the fleet, where whoever may read there sees them: who asks for what and why."),
     key("roles", Kind::Table, "", "[roles.admin]")
         .doc("One table a role: roles.NAME. A name has small letters, digits and '-'."),
     key("roles.NAME.description", Kind::Text, "\"\"", "\"Anything as root\"")

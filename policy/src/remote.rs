@@ -79,6 +79,8 @@ pub struct Remote {
     pub offline: Offline,
     /// For how long, where new grants go on.
     pub offline_for: Option<Length>,
+    /// Whether the host publishes its requests, what came of them, and its grants.
+    pub publish: bool,
 }
 
 impl Remote {

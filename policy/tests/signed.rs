@@ -151,6 +151,10 @@ fn what_signed_documents_may_do_is_checked_itself() {
         ("offline = \"new\"", "policy.toml:2:1: remote.offline: it needs to be said for how long"),
         ("offline_for = \"1h\"", "policy.toml:2:1: remote.offline_for: only \"new\" goes on"),
         ("max_age = \"1 week\"", "policy.toml:2:11: remote.max_age: \"1 week\" is no duration"),
+        (
+            "publish = \"yes\"",
+            "policy.toml:2:11: remote.publish: \"yes\" is neither true nor false",
+        ),
         ("serial = 1", "policy.toml:2:1: remote.serial: unknown key"),
     ] {
         let found = parse(&[file("policy.toml", &format!("[remote]\n{text}\n"))], "web-1", None);
@@ -159,5 +163,12 @@ fn what_signed_documents_may_do_is_checked_itself() {
     }
     let good = "[remote]\noffline = \"new\"\noffline_for = \"24h\"\nmax_age = \"7d\"\n";
     let loaded = parse(&[file("policy.toml", good)], "web-1", None).unwrap();
-    assert!(loaded.policy.remote.is_some_and(|remote| remote.offline_for.is_some()));
+    assert!(
+        loaded
+            .policy
+            .remote
+            .is_some_and(|remote| { remote.offline_for.is_some() && !remote.publish })
+    );
+    let open = parse(&[file("policy.toml", "[remote]\npublish = true\n")], "web-1", None).unwrap();
+    assert!(open.policy.remote.is_some_and(|remote| remote.publish));
 }

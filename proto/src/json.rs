@@ -4,6 +4,7 @@
 
 use serde_json::{Value, json};
 
+use crate::text::is_harmless;
 use crate::{Finding, Grant, Request, Residue, Timestamp};
 
 /// What becomes of a text that people typed, or that others made of it.
@@ -13,6 +14,25 @@ pub type Typed<'a> = &'a dyn Fn(&str) -> String;
 #[must_use]
 pub fn time(time: Timestamp) -> Value {
     json!(time.to_string())
+}
+
+/// A document in one line, in which nothing moves a cursor or turns the direction of writing: such
+/// characters are escaped as JSON escapes them (`\u202e`), so that it says the same.
+#[must_use]
+pub fn line(document: &Value) -> String {
+    let text = document.to_string();
+    let mut line = String::with_capacity(text.len());
+    for c in text.chars() {
+        // JSON's own marks are harmless, so this one is inside a text.
+        if is_harmless(c) {
+            line.push(c);
+        } else {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                line.push_str(&format!("\\u{unit:04x}"));
+            }
+        }
+    }
+    line
 }
 
 /// A grant.
@@ -89,4 +109,14 @@ pub fn request(request: &Request, typed: Typed<'_>) -> Value {
         "extends": request.extends,
         "confers": request.confers.iter().map(|line| typed(line)).collect::<Vec<_>>(),
     })
+}
+
+/// A request to be decided on, as it was typed: with the digest that an approval of it names.
+#[must_use]
+pub fn asked(request: &Request) -> Value {
+    let mut document = self::request(request, &str::to_owned);
+    if let Value::Object(fields) = &mut document {
+        fields.insert("digest".to_owned(), json!(request.digest));
+    }
+    document
 }

@@ -17,6 +17,7 @@ pub mod json;
 mod length;
 mod metrics;
 mod names;
+mod publication;
 mod record;
 mod request;
 mod residue;
@@ -38,6 +39,7 @@ pub use ids::{BadName, GrantId, GroupName, RequestId, RoleName, ServiceName, Uid
 pub use length::{BadLength, Length};
 pub use metrics::{Metric, MetricKind, Sample};
 pub use names::*;
+pub use publication::Publication;
 pub use record::{Link, RecordPage};
 pub use request::{
     ApproveOrder, DenyOrder, DoorRequest, DropOrder, ExtendOrder, Offer, PastRequest, Request,

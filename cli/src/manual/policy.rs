@@ -83,6 +83,7 @@ define      = ["fleet-*"]        # roles of their own that they may bring
 max_age     = "7d"
 offline     = "new"              # out of date: or "running", "nothing"
 offline_for = "24h"
+publish     = true               # requests and grants are seen in the store of the fleet
 
 [roles.admin]
 description      = "Anything as root"

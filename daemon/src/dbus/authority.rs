@@ -29,7 +29,7 @@ pub enum For {
 }
 
 /// The table.
-pub const TABLE: [(&str, For); 33] = [
+pub const TABLE: [(&str, For); 34] = [
     ("Check", For::Module),
     ("RequestAtDoor", For::Module),
     ("OpenSession", For::Module),
@@ -41,6 +41,7 @@ pub const TABLE: [(&str, For); 33] = [
     ("Health", For::Root),
     ("Deliver", For::Carrier),
     ("SourceReport", For::Carrier),
+    ("Publication", For::Carrier),
     ("History", For::Readers),
     ("Record", For::Readers),
     ("GrantsSince", For::Readers),

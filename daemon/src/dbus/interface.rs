@@ -7,9 +7,9 @@ use std::time::Duration;
 use stint_proto::{
     ApproveOrder, AttestOrder, Attestation, CheckAnswer, Delivery, DenyOrder, DoorRequest,
     DropOrder, EligibleEntry, ErrorCode, Explain, Explanation, ExtendOrder, Grant, GrantId,
-    GrantOrder, GrantsPage, Health, ListFilter, Metric, PamItems, PastRequest, RecordPage,
-    ReloadReport, Request, RequestId, RequestOrder, ReviewOrder, RevokeOrder, RoleSummary,
-    SYNC_ACCOUNT, Standing, StandingChange, Status, Timestamp, Uid,
+    GrantOrder, GrantsPage, Health, ListFilter, Metric, PamItems, PastRequest, Publication,
+    RecordPage, ReloadReport, Request, RequestId, RequestOrder, ReviewOrder, RevokeOrder,
+    RoleSummary, SYNC_ACCOUNT, Standing, StandingChange, Status, Timestamp, Uid,
 };
 use zbus::message::Header;
 use zbus::{Connection, interface};
@@ -203,6 +203,21 @@ impl Interface {
     ) -> Result<(), BusError> {
         let _admitted = self.admit("SourceReport", connection, &header).await?;
         Ok(self.engine.source_report(&source, &error)?)
+    }
+
+    /// What this host publishes in the store of a fleet: answers as soon as its version is another
+    /// than the caller has seen, or after so many seconds, 60 at most. For root and the account
+    /// `stint-sync`.
+    async fn publication(
+        &self,
+        #[zbus(connection)] connection: &Connection,
+        #[zbus(header)] header: Header<'_>,
+        seen: u64,
+        seconds: u64,
+    ) -> Result<Publication, BusError> {
+        let _admitted = self.admit("Publication", connection, &header).await?;
+        self.engine.follow(seen, seconds).await;
+        Ok(Box::pin(self.engine.publication()).await?)
     }
 
     /// Loads the policy again.

@@ -32,6 +32,7 @@ mod metrics;
 mod news;
 mod person;
 mod policy;
+mod publication;
 mod remote;
 mod requests;
 mod residue;

@@ -208,7 +208,7 @@ impl Engine {
         self.put_in_force(&policy, signed);
         self.record.tell(&entry);
         self.not_in_force(problem.clone(), actor);
-        self.rearm.notify_one();
+        self.changed();
         let mut ended = self.end_for_accounts(changed).await;
         ended.extend(self.end_what_rested_on_nothing(&policy).await);
         ended.extend(self.look_again(&policy, &people).await);

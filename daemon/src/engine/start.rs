@@ -230,7 +230,9 @@ impl Engine {
             }),
             rearm: Notify::new(),
             look: Notify::new(),
-            serial: watch::Sender::new(0),
+            // Another one with each start, so that nobody takes what they have seen of the one before
+            // for what there is.
+            serial: watch::Sender::new(now.boot.unsigned_abs()),
             started: now,
             _lock: lock,
         });

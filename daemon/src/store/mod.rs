@@ -212,6 +212,18 @@ impl Store {
         .await
     }
 
+    /// The requests that ended since then, the latest first, as many as that at the most.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the state cannot be read.
+    pub async fn requests_ended_since(
+        &self,
+        since: Timestamp,
+        most: usize,
+    ) -> Result<Vec<Request>, StoreError> {
+        self.query(move |connection| request_rows::ended_since(connection, since, most)).await
+    }
+
     /// What this uid has held of this role and that ended since then, and the use of it as a
     /// break-glass role that nobody has reviewed.
     ///

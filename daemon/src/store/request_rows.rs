@@ -10,6 +10,10 @@ use crate::domain::request::{End, Request, Stage};
 const COLUMNS: &str = "id, user, uid, role, state, duration, starts_at, reason, ticket, extends, \
     created_at, lapses_at, groups, terms, approvals, ended_at, ended_by, note, grant_id";
 
+/// Requests by their end.
+pub(super) const MIGRATION: &str =
+    "CREATE INDEX requests_ended ON requests (ended_at) WHERE ended_at IS NOT NULL;";
+
 /// Writes a request, new or in a new stage. What is over cannot be written again, and what was
 /// asked never changes.
 pub(super) fn put(connection: &Connection, request: &Request) -> rusqlite::Result<()> {
@@ -131,6 +135,21 @@ pub(super) fn ended_like(
     );
     let mut statement = connection.prepare(&sql)?;
     let rows = statement.query_map([like], read)?;
+    rows.collect()
+}
+
+/// The requests that ended since then, the latest first, as many as that at the most.
+pub(super) fn ended_since(
+    connection: &Connection,
+    since: Timestamp,
+    most: usize,
+) -> rusqlite::Result<Vec<Request>> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM requests WHERE ended_at >= ?1 ORDER BY ended_at DESC, id LIMIT ?2"
+    );
+    let mut statement = connection.prepare_cached(&sql)?;
+    let most = i64::try_from(most).unwrap_or(i64::MAX);
+    let rows = statement.query_map([since.micros(), most], read)?;
     rows.collect()
 }
 

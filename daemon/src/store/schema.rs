@@ -115,6 +115,8 @@ const MIGRATIONS: &[&str] = &[
     super::standing_rows::MIGRATION,
     // 11: signed documents.
     super::document_rows::MIGRATION,
+    // 12: requests by their end.
+    super::request_rows::MIGRATION,
 ];
 
 /// The version that this program writes.

@@ -349,3 +349,26 @@ async fn what_a_full_disk_has_cost_is_in_the_record_when_there_is_room_again() {
     let told = told.lock().unwrap();
     assert_eq!(told.iter().filter(|entry| entry.event == Event::AuditGap).count(), 1);
 }
+
+#[tokio::test]
+async fn requests_that_ended_of_late_are_found_the_latest_first() {
+    use crate::domain::request::tests::sample;
+    let folder = tempfile::tempdir().unwrap();
+    let (store, _) = opened(folder.path());
+    let ended = |id: &str, at: i64| {
+        let mut request = sample(id, 1);
+        request.deny("no".to_owned(), Timestamp::from_micros(at), "bob");
+        Write::Request(request)
+    };
+    let pending = Write::Request(sample("2222", 9));
+    let writes = vec![ended("3333", 10), ended("4444", 30), ended("5555", 20), pending];
+    store.change(writes).await.unwrap();
+    let found = async |since, most| {
+        let since = Timestamp::from_micros(since);
+        let found = store.requests_ended_since(since, most).await.unwrap();
+        found.iter().map(|request| request.id.to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(found(20, 9).await, ["4444", "5555"]);
+    assert_eq!(found(0, 2).await, ["4444", "5555"]);
+    assert_eq!(found(31, 9).await, Vec::<String>::new());
+}

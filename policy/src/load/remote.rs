@@ -28,6 +28,9 @@ pub(super) fn read(load: &mut Load<'_>, table: &Table<'_>, policy: &mut Policy, 
     if first_place(load, table, "offline_for", "remote.offline_for", seen).is_some() {
         remote.offline_for = table.length(&mut load.report, "offline_for");
     }
+    if first_place(load, table, "publish", "remote.publish", seen).is_some() {
+        remote.publish = table.flag(&mut load.report, "publish", false);
+    }
     check(load, table, &remote);
     policy.remote = Some(remote);
 }

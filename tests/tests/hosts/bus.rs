@@ -28,7 +28,7 @@ enum For {
 }
 
 /// Every method with a well-formed call of it.
-const TABLE: [(&str, For, &str, &str); 33] = [
+const TABLE: [(&str, For, &str, &str); 34] = [
     ("Check", For::Module, "(sssss)", "sudo alice alice '' ''"),
     ("RequestAtDoor", For::Module, "((sssss)sss)", "sudo root alice '' '' admin x ''"),
     ("OpenSession", For::Module, "(sssss)", "sudo root alice '' ''"),
@@ -39,6 +39,7 @@ const TABLE: [(&str, For, &str, &str); 33] = [
     ("Reload", For::Root, "", ""),
     ("Deliver", For::Carrier, "say", "here 1 120"),
     ("SourceReport", For::Root, "ss", "here gone"),
+    ("Publication", For::Root, "tt", "9999 0"),
     ("Health", For::Root, "", ""),
     ("List", For::Everyone, "a{sv}", "1 ended b false"),
     ("Status", For::Everyone, "", ""),

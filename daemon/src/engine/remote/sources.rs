@@ -150,6 +150,11 @@ impl Engine {
         }
     }
 
+    /// The serial of the signed policy in force.
+    pub(in crate::engine) fn signed_serial(&self) -> Option<u64> {
+        self.state().remote.in_force.as_ref().map(super::InForce::serial)
+    }
+
     /// How signed documents stand here; `None` where the host takes none.
     pub(in crate::engine) fn remote(&self) -> Option<Remote> {
         let latest = self.trusted_wall(self.now());
