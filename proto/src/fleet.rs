@@ -27,6 +27,26 @@ pub fn outbox(host: &str) -> String {
 /// What every host says of itself.
 pub const OUT: &str = "/stint/1/out/";
 
+/// What this host says came of a document; the digest is [`DIGEST_DIGITS`] of it.
+#[must_use]
+pub fn answer(host: &str, digest: &str) -> String {
+    format!("{}{ANSWERS}{digest}", outbox(host))
+}
+
+/// Where, below what a host says of itself, it says what came of documents.
+pub const ANSWERS: &str = "answers/";
+/// How many hexadecimal digits of the SHA-256 of a document's bytes stand for it in keys.
+pub const DIGEST_DIGITS: usize = 16;
+
+/// What a store is called among those who bring documents.
+pub const SOURCE: &str = "etcd";
+
+/// What a document of the store is called where its source is named; `key` is harmless text.
+#[must_use]
+pub fn source(key: &str) -> String {
+    format!("{SOURCE}:{key}")
+}
+
 /// The host of which this key of [`OUT`] tells, and the rest of the key.
 #[must_use]
 pub fn told_by(key: &str) -> Option<(&str, &str)> {

@@ -5,12 +5,22 @@
 
 mod certificates;
 mod clock;
-mod fetch;
-mod follow;
+pub mod fetch;
+pub mod follow;
 pub mod program;
-mod stintd;
+mod quiet;
+pub mod stintd;
 pub mod store;
 mod trouble;
+
+/// How much what is told matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Level {
+    /// Things go as they should.
+    Information,
+    /// Something does not.
+    Warning,
+}
 
 /// Any number. Without chance all hosts would only be as regular as their clocks.
 fn chance() -> u32 {

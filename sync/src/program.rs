@@ -1,15 +1,17 @@
 //! What stint-sync is called with, and what it does then.
 
+use std::convert::Infallible;
 use std::path::Path;
 use std::process::ExitCode;
 use std::thread;
 
 use stint_hostfiles::read_trusted;
-use stint_policy::sync::{self, Settings, SourceUrl};
+use stint_policy::sync::{self, Etcd, Settings, SourceUrl};
 use stint_proto::SYNC_FILE;
 
 use crate::follow::{End, Fetched, Follower, Tidings};
-use crate::{certificates, chance, clock, fetch, follow, stintd, store};
+use crate::stintd::Bus;
+use crate::{Level, certificates, chance, clock, fetch, follow, stintd, store};
 
 const USAGE: &str = "\
 stint-sync: fetches signed documents over https and hands them to stintd. systemd starts it, where
@@ -132,6 +134,20 @@ fn once(settings: &Settings) -> ExitCode {
             status = ExitCode::FAILURE;
         }
     }
+    if let Some(etcd) = &settings.etcd {
+        let say = |_: Level, line: &str| println!("{line}");
+        let looked = store::runtime().map(|runtime| {
+            runtime.block_on(store::once(etcd, settings.every, &Bus::default(), &say))
+        });
+        match looked {
+            Ok(true) => {}
+            Ok(false) => status = ExitCode::FAILURE,
+            Err(error) => {
+                eprintln!("stint-sync: {error}");
+                status = ExitCode::FAILURE;
+            }
+        }
+    }
     status
 }
 
@@ -147,6 +163,9 @@ fn follow(settings: &Settings) -> ExitCode {
         for url in &settings.urls {
             scope.spawn(move || follow_one(url, settings));
         }
+        if let Some(etcd) = &settings.etcd {
+            scope.spawn(move || follow_store(etcd, settings));
+        }
     });
     ExitCode::FAILURE
 }
@@ -157,12 +176,34 @@ fn follow_one(url: &SourceUrl, settings: &Settings) {
     loop {
         let tidings = look(&mut follower, url, settings);
         if tidings.news {
-            // The levels of sd-daemon(3): a warning, or information.
-            let level = if tidings.well { 6 } else { 4 };
-            eprintln!("<{level}>{url}: {}", tidings.line);
+            let level = if tidings.well { Level::Information } else { Level::Warning };
+            log(level, &format!("{url}: {}", tidings.line));
         }
         clock::pause(follower.pause(chance()));
     }
+}
+
+/// For the journal, with the levels of sd-daemon(3).
+fn log(level: Level, line: &str) {
+    let level = match level {
+        Level::Information => 6,
+        Level::Warning => 4,
+    };
+    eprintln!("<{level}>{line}");
+}
+
+/// The store for ever, in this thread.
+fn follow_store(etcd: &Etcd, settings: &Settings) -> Infallible {
+    let runtime = match store::runtime() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            log(Level::Warning, &format!("etcd: {error}"));
+            // The others go on only if systemd starts all of it again.
+            std::process::exit(1);
+        }
+    };
+    let bus = Bus::default();
+    runtime.block_on(store::run(etcd, settings.every, &bus, &log))
 }
 
 /// One look at one address: ask, hand over what came, tell stintd how the source fares.

@@ -60,6 +60,8 @@ pub enum Outcome {
     Known,
     /// It counts for nothing, and why.
     Refused(String),
+    /// stintd could not judge it, and why; it may be offered again as it is.
+    Failed(String),
     /// stintd did not say, and why.
     Away(String),
 }
@@ -158,7 +160,7 @@ impl Follower {
                 self.reported = None;
                 self.bad(format!("stintd refuses it: {why}"))
             }
-            Outcome::Away(why) => {
+            Outcome::Failed(why) | Outcome::Away(why) => {
                 self.pace.not_delivered();
                 self.bad(format!("fetched, and not handed over: {why}"))
             }

@@ -102,6 +102,7 @@ fn any_end() -> impl Strategy<Value = End> {
         text.clone().prop_map(Outcome::Taken),
         Just(Outcome::Known),
         text.clone().prop_map(Outcome::Refused),
+        text.clone().prop_map(Outcome::Failed),
         text.clone().prop_map(Outcome::Away),
     ];
     prop_oneof![

@@ -5,6 +5,7 @@ use std::error::Error;
 use std::io;
 
 use stint_policy::text::harmless;
+use tonic::Code;
 
 use crate::trouble::{of_io, of_tls};
 
@@ -25,10 +26,43 @@ fn of_status(status: &tonic::Status) -> String {
     }
     let text = harmless(status.message());
     match text.strip_prefix("etcdserver: ") {
-        Some(why) => format!("the store says: {why}"),
-        None if text.is_empty() => format!("the store says: {}", status.code().description()),
+        Some(why) => said(why),
+        None if text.is_empty() => said(status.code().description()),
         None => text,
     }
+}
+
+/// What the store itself said.
+pub(super) fn said(why: &str) -> String {
+    format!("the store says: {why}")
+}
+
+/// Whether the connection is of no use any more, or its other end is none: then another one is to be made.
+/// If not, it is the store's word on what was asked.
+#[must_use]
+pub fn is_lost(error: &etcd_client::Error) -> bool {
+    match error {
+        etcd_client::Error::GRpcStatus(status) => {
+            status.source().is_some()
+                || matches!(
+                    status.code(),
+                    Code::Unavailable
+                        | Code::DeadlineExceeded
+                        | Code::Cancelled
+                        | Code::Unknown
+                        | Code::Internal
+                )
+        }
+        etcd_client::Error::TransportError(_) | etcd_client::Error::IoError(_) => true,
+        _ => false,
+    }
+}
+
+/// Whether what was asked for happened so long ago that the store has forgotten it.
+#[must_use]
+pub fn is_compacted(error: &etcd_client::Error) -> bool {
+    let etcd_client::Error::GRpcStatus(status) = error else { return false };
+    status.code() == Code::OutOfRange && status.message().contains("has been compacted")
 }
 
 /// The innermost reason that has words of its own here, or else the last one's own.

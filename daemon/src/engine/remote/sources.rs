@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use sha2::{Digest as _, Sha256};
 use stint_policy::text::harmless;
-use stint_proto::{ErrorCode, Event, Remote, Source, Timestamp};
+use stint_proto::{ErrorCode, Event, Remote, Source, Timestamp, fleet};
 
 use crate::clock::Moment;
 use crate::engine::{Engine, Refusal};
@@ -14,6 +14,10 @@ use crate::store::Digest;
 
 /// The most sources that are known at once.
 const SOURCES: usize = 16;
+/// The most documents of a store that are known beside them: those that are in trouble.
+const DOCUMENTS: usize = 16;
+/// Of how many is remembered what was refused: of more than are offered again.
+const REFUSED: usize = 2_048;
 /// The most characters of a source's name, and of what is wrong with it.
 const NAME_LIMIT: usize = 512;
 const ERROR_LIMIT: usize = 1_024;
@@ -25,7 +29,8 @@ const WINDOW: i64 = 600_000_000;
 #[derive(Default)]
 pub(super) struct Sources {
     known: BTreeMap<String, Source>,
-    refused: BTreeMap<String, (Digest, String)>,
+    /// What was refused last of each, and why: a digest of both.
+    refused: BTreeMap<String, Digest>,
     window: Window,
 }
 
@@ -56,12 +61,26 @@ impl Window {
 }
 
 impl Sources {
+    /// A store holds many documents, and each is a source: of those, only troubles are known, and that
+    /// the store had something good.
     fn heard(&mut self, name: &str, at: Timestamp, error: &str) {
-        if !self.known.contains_key(name) && self.known.len() >= SOURCES {
-            let oldest = self.known.values().min_by_key(|source| source.at);
+        if is_document(name) && error.is_empty() {
+            self.known.remove(name);
+            self.refused.remove(name);
+            let error = self.known.get(fleet::SOURCE).map(|store| store.error.clone());
+            self.note(fleet::SOURCE, at, &error.unwrap_or_default());
+        } else {
+            self.note(name, at, error);
+        }
+    }
+
+    fn note(&mut self, name: &str, at: Timestamp, error: &str) {
+        let alike = |source: &&Source| is_document(&source.name) == is_document(name);
+        let most = if is_document(name) { DOCUMENTS } else { SOURCES };
+        if !self.known.contains_key(name) && self.known.values().filter(alike).count() >= most {
+            let oldest = self.known.values().filter(alike).min_by_key(|source| source.at);
             if let Some(oldest) = oldest.map(|source| source.name.clone()) {
                 self.known.remove(&oldest);
-                self.refused.remove(&oldest);
             }
         }
         let source = self.known.entry(name.to_owned()).or_insert_with(|| Source {
@@ -79,11 +98,14 @@ impl Sources {
 
     /// Whether this refusal is to be recorded, and how many were not before.
     fn refuse(&mut self, name: &str, digest: Digest, why: &str, now: Moment) -> (bool, usize) {
-        let same = |(known, text): &(Digest, String)| *known == digest && text == why;
-        if self.refused.get(name).is_some_and(same) {
+        let refusal = digest_of(&[&digest, why.as_bytes()]);
+        if self.refused.get(name) == Some(&refusal) {
             return (false, 0);
         }
-        self.refused.insert(name.to_owned(), (digest, why.to_owned()));
+        if !self.refused.contains_key(name) && self.refused.len() >= REFUSED {
+            self.refused.pop_first();
+        }
+        self.refused.insert(name.to_owned(), refusal);
         self.window.take(now.boot)
     }
 }
@@ -101,9 +123,20 @@ pub(super) fn name(text: &str) -> Result<String, Refusal> {
     Err(Refusal::new(ErrorCode::Invalid, text))
 }
 
+/// Whether this source is one document of a store.
+fn is_document(name: &str) -> bool {
+    name.strip_prefix(fleet::SOURCE).is_some_and(|rest| rest.starts_with(':'))
+}
+
 /// SHA-256.
 pub(super) fn digest(bytes: &[u8]) -> Digest {
-    Sha256::digest(bytes).into()
+    digest_of(&[bytes])
+}
+
+fn digest_of(parts: &[&[u8]]) -> Digest {
+    let mut all = Sha256::new();
+    parts.iter().for_each(|part| all.update(part));
+    all.finalize().into()
 }
 
 impl Engine {
@@ -199,6 +232,28 @@ mod tests {
         assert_eq!(told, TOLD - 2);
         let (tell, untold) = sources.refuse("web", [201; 32], "no", at(4_000));
         assert!(tell && untold > 150, "{untold}");
+    }
+
+    #[test]
+    fn of_a_stores_documents_only_troubles_are_known_and_they_displace_no_source() {
+        let mut sources = Sources::default();
+        sources.heard("https://a/", at(1).wall, "");
+        sources.heard("etcd", at(2).wall, "it is full");
+        for number in 0..100 {
+            sources.heard(&format!("etcd:/k{number}"), at(3 + number).wall, "unsigned");
+        }
+        assert_eq!(sources.known.len(), 2 + DOCUMENTS);
+        assert!(sources.known.contains_key("https://a/"));
+        sources.heard("etcd:/k99", at(200).wall, "");
+        sources.heard("etcd:/new", at(201).wall, "");
+        assert_eq!(sources.known.len(), 1 + DOCUMENTS);
+        let store = &sources.known["etcd"];
+        assert_eq!((store.at, store.error.as_str()), (at(201).wall, "it is full"));
+        for number in 0..5_000_u32 {
+            let name = format!("etcd:/{number}");
+            sources.refuse(&name, [1; 32], "unsigned", at(300));
+        }
+        assert_eq!(sources.refused.len(), REFUSED);
     }
 
     #[test]
