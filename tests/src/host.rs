@@ -1,21 +1,21 @@
 //! One booted host: its life from the overlay to the last unmount, and commands in it. It knows
 //! nothing of what stint promises.
 
-use crate::cgroup;
-use crate::clock::{Deadline, eventually};
+mod life;
+
+use crate::clock::Deadline;
 use crate::image::{Layers, Suite, layers, plain};
-use crate::leftovers::{HOSTS, leader_of, note, remove, sweep_once};
-use crate::run::{Output, end_tree, enter, pid_of, run, wait};
+use crate::leftovers::{HOSTS, remove, sweep_once};
+use crate::network::{Line, Network};
+use crate::run::{Output, enter, run};
 use crate::shell::Shell;
-use crate::slots::Slot;
+use crate::slots::Slots;
 use nix::mount::{MsFlags, mount};
-use nix::sys::signal::{Signal, kill};
-use nix::time::{ClockId, clock_gettime};
-use nix::unistd::{Pid, Uid};
-use std::fs::{self, File, Permissions};
+use nix::unistd::Uid;
+use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Child;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -39,6 +39,7 @@ pub struct HostBuilder {
     packages: Vec<String>,
     files: Vec<(String, u32, Vec<u8>)>,
     options: Vec<String>,
+    network: Option<Network>,
     own_uptime: bool,
     kernel_audit: bool,
 }
@@ -82,6 +83,13 @@ impl HostBuilder {
         self
     }
 
+    /// It has a line to this network, which knows its name.
+    #[must_use]
+    pub fn on(mut self, network: &Network) -> Self {
+        self.network = Some(network.clone());
+        self
+    }
+
     /// A file that is there before the host boots.
     #[must_use]
     pub fn file(mut self, path: &str, mode: u32, contents: impl AsRef<[u8]>) -> Self {
@@ -119,7 +127,7 @@ impl HostBuilder {
         assert!(Uid::effective().is_root(), "hosts are booted by root: sudo make test");
         sweep_once();
         let layers = layers(self.suite, &self.packages, self.deb.as_deref());
-        let slot = Slot::take();
+        let slots = self.network.is_none().then(|| Slots::take(1));
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let name = format!("stint-{}-{count}", std::process::id());
         let folder = Path::new(HOSTS).join(&name);
@@ -131,9 +139,11 @@ impl HostBuilder {
             options: self.options,
             own_uptime: self.own_uptime,
             kernel_audit: self.kernel_audit,
+            network: self.network,
+            line: None,
             nspawn: None,
             leader: 0,
-            _slot: slot,
+            _slots: slots,
         };
         host.mount(&layers);
         for (path, mode, contents) in &self.files {
@@ -154,9 +164,12 @@ pub struct Host {
     options: Vec<String>,
     own_uptime: bool,
     kernel_audit: bool,
+    network: Option<Network>,
+    line: Option<Line>,
     nspawn: Option<Child>,
     leader: i32,
-    _slot: Slot,
+    /// Those of its network, where it has one.
+    _slots: Option<Slots>,
 }
 
 impl Host {
@@ -191,6 +204,7 @@ impl Host {
             packages,
             files,
             options,
+            network: None,
             own_uptime,
             kernel_audit,
         }
@@ -287,31 +301,6 @@ impl Host {
         ));
     }
 
-    /// Shuts it down in order and boots it again, with the same files.
-    ///
-    /// # Panics
-    /// When it does not end or does not come up in time.
-    pub fn reboot(&mut self) {
-        // The answer may be cut off by what it asks for.
-        let _ = self.run("systemctl --no-block poweroff");
-        let mut nspawn = self.nspawn.take().expect("a host that runs");
-        let ended = wait(&mut nspawn, Deadline::after(BOOT)).is_some();
-        if !ended {
-            end_tree(&mut nspawn);
-        }
-        assert!(ended, "{} did not shut down: {}", self.name, self.console());
-        self.start();
-    }
-
-    /// Cuts the power, and boots it again, with what had reached its files.
-    ///
-    /// # Panics
-    /// When it does not come up in time.
-    pub fn power_cut(&mut self) {
-        self.stop();
-        self.start();
-    }
-
     fn mount(&self, layers: &Layers) {
         fs::create_dir_all(&self.folder).expect("a folder in /run");
         let data = Some("size=2g,mode=0755");
@@ -330,7 +319,8 @@ impl Host {
         mount(Some("overlay"), &root, Some("overlay"), MsFlags::empty(), Some(data.as_str()))
             .expect("an overlay for the host");
         self.prepare("/etc/hostname", 0o644, format!("{}\n", self.hostname).as_bytes());
-        let hosts = format!("127.0.0.1 localhost\n127.0.1.1 {}\n", self.hostname);
+        let others = self.network.as_ref().map_or_else(String::new, |n| n.others(&self.hostname));
+        let hosts = format!("127.0.0.1 localhost\n127.0.1.1 {}\n{others}", self.hostname);
         self.prepare("/etc/hosts", 0o644, hosts.as_bytes());
         let id = format!("{:016x}{:016x}\n", std::process::id(), COUNT.load(Ordering::Relaxed));
         self.prepare("/etc/machine-id", 0o444, id.as_bytes());
@@ -350,79 +340,6 @@ impl Host {
         };
         write().unwrap_or_else(|e| panic!("writing {path}: {e}"));
     }
-
-    fn start(&mut self) {
-        fs::create_dir_all("/run/systemd/inaccessible").expect("a folder that nspawn needs");
-        let console = File::create(self.folder.join("console")).expect("a file for the console");
-        let mut command = match cgroup::of_host(&self.name) {
-            Some(group) => {
-                let mut command = Command::new("sh");
-                let enter = "echo $$ >\"$0/cgroup.procs\" && exec \"$@\"";
-                command.args(["-c", enter]).arg(group).arg("env");
-                command
-            }
-            None => Command::new("env"),
-        };
-        if self.own_uptime {
-            // Whole seconds are all that can be said: without the wait the clock would begin before
-            // the last moment of the boot before.
-            let [called, _] = uptimes();
-            eventually("another second", BOOT, || (uptimes()[0] != called).then_some(()));
-            let [boot, monotonic] = uptimes().map(|seconds| format!("-{seconds}"));
-            command.args(["unshare", "-T", "--boottime", &boot, "--monotonic", &monotonic]);
-        }
-        command.arg("systemd-nspawn");
-        command.args(["-q", "-b", "--register=no", "--keep-unit", "--private-network"]);
-        command.args(["--console=read-only", "--resolv-conf=off", "--timezone=off"]);
-        command.arg("-D").arg(self.root()).args(["-M", &self.name]);
-        command.arg(format!("--hostname={}", self.hostname)).args(&self.options);
-        command.env("SYSTEMD_NSPAWN_UNIFIED_HIERARCHY", "1");
-        if self.kernel_audit {
-            // Its filter of system calls is what keeps containers from audit.
-            command.env("SYSTEMD_SECCOMP", "0");
-        }
-        command.stdin(Stdio::null());
-        command.stderr(console.try_clone().expect("a second descriptor")).stdout(console);
-        let nspawn = command.spawn().expect("systemd-nspawn is installed (systemd-container)");
-        let pid = pid_of(&nspawn);
-        self.nspawn = Some(nspawn);
-        fs::write(note(&self.folder), pid.to_string()).expect("a note of the process");
-        let deadline = Deadline::after(BOOT);
-        self.leader = eventually(&format!("the first process of {}", self.name), BOOT, || {
-            assert!(!self.nspawn_ended(), "{} did not start: {}", self.name, self.console());
-            leader_of(pid)
-        });
-        eventually(&format!("the boot of {}", self.name), deadline.left(), || {
-            assert!(!self.nspawn_ended(), "{} ended at boot: {}", self.name, self.console());
-            let state = self.run("systemctl is-system-running 2>/dev/null").stdout;
-            matches!(state.trim(), "running" | "degraded").then_some(())
-        });
-    }
-
-    fn nspawn_ended(&mut self) -> bool {
-        self.nspawn.as_mut().is_none_or(|child| child.try_wait().is_ok_and(|s| s.is_some()))
-    }
-
-    /// Ends it at once: its first process by SIGKILL, and with it the kernel ends all the others.
-    fn stop(&mut self) {
-        let Some(mut nspawn) = self.nspawn.take() else { return };
-        if let Some(leader) = leader_of(pid_of(&nspawn)) {
-            let _ = kill(Pid::from_raw(leader), Signal::SIGKILL);
-        }
-        if wait(&mut nspawn, Deadline::seconds(20)).is_none() {
-            end_tree(&mut nspawn);
-        }
-    }
-
-    fn console(&self) -> String {
-        fs::read_to_string(self.folder.join("console")).unwrap_or_default()
-    }
-}
-
-/// For how many seconds the machine is up, suspend included and not.
-fn uptimes() -> [i64; 2] {
-    let read = |clock| clock_gettime(clock).expect("a clock that every kernel has").tv_sec();
-    [ClockId::CLOCK_BOOTTIME, ClockId::CLOCK_MONOTONIC].map(read)
 }
 
 impl Drop for Host {

@@ -22,7 +22,6 @@
 
 mod auditd;
 mod browser;
-mod cable;
 mod cgroup;
 pub mod clock;
 mod files;
@@ -31,6 +30,7 @@ mod host;
 mod image;
 mod journal;
 mod leftovers;
+mod network;
 mod run;
 mod screen;
 mod shell;
@@ -39,12 +39,12 @@ mod trace;
 
 pub use auditd::Auditd;
 pub use browser::Browser;
-pub use cable::Cable;
 pub use clock::{Deadline, eventually};
 pub use files::deb_under_test;
 pub use freeze::freezing;
 pub use host::{Host, HostBuilder, USERS};
 pub use image::Suite;
+pub use network::Network;
 pub use nix::errno::Errno;
 pub use run::Output;
 pub use screen::Screen;

@@ -13,27 +13,29 @@ const PATIENCE: Duration = Duration::from_secs(1200);
 static TAKEN: Mutex<usize> = Mutex::new(0);
 static FREED: Condvar = Condvar::new();
 
-/// The right to run one host; dropping it passes the right on.
+/// The right to run so many hosts; dropping it passes the right on.
 #[derive(Debug)]
-pub(crate) struct Slot(());
+pub(crate) struct Slots(usize);
 
-impl Slot {
-    /// Waits for a free slot. A test that needs several hosts at once must not take more than
-    /// there are.
-    pub(crate) fn take() -> Self {
+impl Slots {
+    /// Waits until so many are free, and takes all of them at once. A test that needs several takes
+    /// them so, or not more than there are: one that has some and waits for others keeps them from
+    /// whoever does the same.
+    pub(crate) fn take(count: usize) -> Self {
+        assert!(count <= SLOTS, "{count} hosts at once are more than {SLOTS}");
         let taken = TAKEN.lock().unwrap_or_else(PoisonError::into_inner);
         let (mut taken, wait) = FREED
-            .wait_timeout_while(taken, PATIENCE, |taken| *taken >= SLOTS)
+            .wait_timeout_while(taken, PATIENCE, |taken| *taken + count > SLOTS)
             .unwrap_or_else(PoisonError::into_inner);
         assert!(!wait.timed_out(), "no host ended within {PATIENCE:?}: are they all waiting?");
-        *taken += 1;
-        Self(())
+        *taken += count;
+        Self(count)
     }
 }
 
-impl Drop for Slot {
+impl Drop for Slots {
     fn drop(&mut self) {
-        *TAKEN.lock().unwrap_or_else(PoisonError::into_inner) -= 1;
-        FREED.notify_one();
+        *TAKEN.lock().unwrap_or_else(PoisonError::into_inner) -= self.0;
+        FREED.notify_all();
     }
 }

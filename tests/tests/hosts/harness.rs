@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use stint_tests::{Host, Suite, USERS};
+use stint_tests::{Host, Network, Suite, USERS, eventually};
 
 const SUDOERS: &str = "alice ALL=(ALL) NOPASSWD: ALL\nbob ALL=(ALL) ALL\n";
 const DOAS: &str = "permit nopass alice\npermit bob\n";
@@ -170,4 +170,45 @@ fn a_host_leaves_nothing_behind_even_when_its_test_panics() {
     assert!(!mounts.contains(folder.to_str().unwrap()), "{mounts}");
     assert!(!folder.exists(), "{} is left", folder.display());
     assert!(!Path::new(&format!("/proc/{leader}")).exists(), "process {leader} is left");
+}
+
+#[test]
+fn hosts_of_a_network_reach_each_other_by_name_until_one_is_unplugged_or_off() {
+    let links = || fs::read_to_string("/proc/net/dev").unwrap().lines().count();
+    let before = links();
+    let network = Network::of(&["web-1", "web-2", "db-1"]);
+    let boot = |suite, name| {
+        let host = Host::bare(suite).hostname(name).on(&network).boot();
+        host.ok("systemctl start ssh.service");
+        host
+    };
+    let reaches = |host: &Host, other: &str| host.run(&format!("nc -z -w 1 {other} 22")).ok();
+    let both_ways = |one: &Host, other: &Host| {
+        for (from, to) in [(one, other), (other, one)] {
+            let what = format!("the way from {} to {}", from.hostname(), to.hostname());
+            eventually(&what, Duration::from_secs(60), || {
+                reaches(from, to.hostname()).then_some(())
+            });
+        }
+    };
+    let mut one = boot(Suite::Bookworm, "web-1");
+    let two = boot(Suite::Trixie, "web-2");
+    both_ways(&one, &two);
+    assert!(!reaches(&one, "db-1"), "a host that was never booted");
+    let late = boot(Suite::Trixie, "db-1");
+    both_ways(&one, &late);
+
+    two.unplug();
+    assert!(!reaches(&one, "web-2") && !reaches(&two, "web-1"));
+    both_ways(&one, &late);
+    two.plug_in();
+    both_ways(&one, &two);
+
+    one.switch_off();
+    assert!(!reaches(&two, "web-1"), "a host that is off");
+    one.switch_on();
+    one.ok("systemctl start ssh.service");
+    both_ways(&one, &two);
+    drop((one, two, late));
+    assert_eq!(links(), before, "the machine's own network is not what it was");
 }

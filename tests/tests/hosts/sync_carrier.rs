@@ -2,7 +2,7 @@
 //! and with those that nobody should believe. No test lives here.
 
 use std::time::Duration;
-use stint_tests::{Cable, Host, Suite};
+use stint_tests::{Host, Network, Suite};
 
 /// Where nginx serves from.
 const WWW: &str = "/srv/www";
@@ -86,10 +86,11 @@ pub struct Carrier {
 }
 
 impl Carrier {
-    /// Boots it, with nginx running and nothing to fetch.
-    pub fn boot() -> Self {
+    /// Boots it as `carrier`, with nginx running and nothing to fetch.
+    pub fn boot(network: &Network) -> Self {
         let host = Host::bare(Suite::Bookworm)
             .hostname("carrier")
+            .on(network)
             .package("nginx")
             .package("openssl")
             .file("/etc/nginx/conf.d/carrier.conf", 0o644, NGINX)
@@ -104,11 +105,9 @@ impl Carrier {
         Self { host }
     }
 
-    /// Lets a host reach it, and believe what its authority has signed.
-    pub fn serve(&self, host: &Host) -> Cable {
-        let cable = Cable::between(host, &self.host);
-        host.write("/etc/stint/fleet-ca.pem", "0644", self.host.read("/srv/ca/fleet-ca.pem"));
-        cable
+    /// The certificate of its authority.
+    pub fn authority(&self) -> Vec<u8> {
+        self.host.read("/srv/ca/fleet-ca.pem")
     }
 
     /// The line of `allowed_signers` for whoever signs its policies.
