@@ -35,6 +35,7 @@ mod run;
 mod screen;
 mod shell;
 mod slots;
+mod store;
 mod trace;
 
 pub use auditd::Auditd;
@@ -49,4 +50,5 @@ pub use nix::errno::Errno;
 pub use run::Output;
 pub use screen::Screen;
 pub use shell::Shell;
+pub use store::{Right, Store, with_etcd};
 pub use trace::{Call, Fault, Kind, Plan, Trace};
