@@ -5,9 +5,9 @@ use std::io::{Read, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use stint_document::{Header, Kind, SIZE_LIMIT};
+use stint_document::{Approval, Header, Kind, SIZE_LIMIT, Verdict};
 use stint_policy::text::harmless;
-use stint_proto::Timestamp;
+use stint_proto::{Request, Timestamp};
 
 use crate::args::Addressed;
 use crate::failure::Failure;
@@ -41,15 +41,43 @@ pub fn write(text: &str, kind: Kind, key: &Path, to: &Addressed) -> Result<(), F
     let Some(output) = &to.output else {
         return Err(Failure::usage("say where to write the document: -o FILE"));
     };
+    std::fs::write(output, document(text, kind, key)?)
+        .map_err(|error| Failure::failed(format!("{}: {error}", shown(output))))
+}
+
+/// Has a text signed; the document.
+///
+/// # Errors
+/// When ssh-keygen does not sign it.
+pub fn document(text: &str, kind: Kind, key: &Path) -> Result<String, Failure> {
     let signature = signature(text, kind, key)?;
     let document = format!("{text}{signature}");
     if document.len() > SIZE_LIMIT {
         return Err(Failure::failed("the document is larger than 1 MiB, which no host takes"));
     }
     // Before anybody relies on it: what was signed is what was shown.
-    stint_document::look(document.as_bytes()).map_err(Failure::failed)?;
-    std::fs::write(output, document)
-        .map_err(|error| Failure::failed(format!("{}: {error}", shown(output))))
+    let looked = stint_document::look(document.as_bytes()).map_err(Failure::failed)?;
+    stint_document::read(&looked, "it").map_err(Failure::failed)?;
+    Ok(document)
+}
+
+/// Has an approver's word on a request of this host signed, exactly as the request was shown: a document
+/// for that host alone, until the request lapses. What the request says of its own digest is not
+/// believed.
+///
+/// # Errors
+/// When that is no host's name, or ssh-keygen does not sign it.
+#[expect(dead_code, reason = "for the verbs that decide on requests of other hosts")]
+pub fn approval(
+    request: &Request,
+    host: &str,
+    verdict: Verdict,
+    note: Option<String>,
+    key: &Path,
+) -> Result<String, Failure> {
+    let header = Approval::header(request, host).map_err(Failure::failed)?;
+    let text = stint_document::approval(&header, &Approval::of(request, verdict, note));
+    document(&text, Kind::Approval, key)
 }
 
 fn signature(text: &str, kind: Kind, key: &Path) -> Result<String, Failure> {

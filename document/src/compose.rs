@@ -53,7 +53,7 @@ pub fn revocation(header: &Header, revocation: &Revocation) -> String {
     text
 }
 
-fn head(header: &Header) -> String {
+pub(crate) fn head(header: &Header) -> String {
     let mut text = "[document]\n".to_owned();
     put(&mut text, "kind", &toml(header.kind.as_str()));
     if let Some(serial) = header.serial {
@@ -68,7 +68,7 @@ fn head(header: &Header) -> String {
     text
 }
 
-fn put(text: &mut String, key: &str, value: &str) {
+pub(crate) fn put(text: &mut String, key: &str, value: &str) {
     // Writing to a text cannot fail.
     let _ = writeln!(text, "{key:<10} = {value}");
 }
@@ -78,7 +78,7 @@ fn time(time: Timestamp) -> String {
 }
 
 /// A text in quotes as TOML reads it.
-fn toml(text: &str) -> String {
+pub(crate) fn toml(text: &str) -> String {
     let mut quoted = "\"".to_owned();
     for c in text.chars() {
         match c {

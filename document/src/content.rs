@@ -1,4 +1,5 @@
-//! What a verified document says: its head, and a policy, a grant or a revocation after it.
+//! What a verified document says: its head, and a policy, a grant, a revocation or an approval after
+//! it.
 //!
 //! The head is the first table of the text, `[document]`, up to the next line that begins with a
 //! bracket. Head and rest are read apart, so that a policy stands in a document as it would stand in
@@ -8,7 +9,7 @@ use stint_policy::{HostPattern, SourceFile};
 use stint_proto::{GrantId, RoleName, Timestamp, UserName};
 
 use crate::fields::{Fields, parse};
-use crate::{Kind, Refusal, Times, Verified};
+use crate::{Approval, Kind, Refusal, Times, Verified, approval};
 
 /// The fewest letters of the id of a signed grant: it is chosen before any host is asked.
 const ID_LETTERS: usize = 8;
@@ -74,6 +75,8 @@ pub enum Content {
     Grant(SignedGrant),
     /// A revocation.
     Revocation(Revocation),
+    /// An approval.
+    Approval(Approval),
 }
 
 /// A document, read.
@@ -93,7 +96,12 @@ impl Document {
     /// [`Refusal`] if not.
     pub fn counts_on(&self, host: &str, times: Times) -> Result<(), Refusal> {
         let Header { not_before, not_after, hosts, .. } = &self.header;
-        if !hosts.iter().any(|pattern| pattern.matches(host)) {
+        let means = |pattern: &HostPattern| match self.header.kind {
+            // What was shown was shown by one host, and another may have the same short name.
+            Kind::Approval => pattern.is_name_of(host),
+            Kind::Policy | Kind::Grant | Kind::Revocation => pattern.matches(host),
+        };
+        if !hosts.iter().any(means) {
             let hosts = hosts.iter().map(ToString::to_string).collect();
             return Err(Refusal::OtherHosts { host: host.to_owned(), hosts });
         }
@@ -120,6 +128,7 @@ pub fn read(verified: &Verified, path: &str) -> Result<Document, Refusal> {
         Kind::Policy => Content::Policy(SourceFile { path: path.to_owned(), text: rest }),
         Kind::Grant => Content::Grant(grant(&rest, &header)?),
         Kind::Revocation => Content::Revocation(revocation(&rest)?),
+        Kind::Approval => Content::Approval(approval::read(&rest)?),
     };
     Ok(Document { header, content })
 }
@@ -159,11 +168,14 @@ fn header(text: &str, signed: Kind) -> Result<Header, Refusal> {
     }
     let not_before = fields.need("not_before", fields.time("not_before")?)?;
     let not_after = fields.time("not_after")?;
-    let hosts = fields.list("hosts")?;
+    let hosts: Vec<HostPattern> = fields.list("hosts")?;
     let serial = match signed {
         Kind::Policy => Some(fields.need("serial", fields.number("serial")?)?),
-        Kind::Grant | Kind::Revocation => None,
+        Kind::Grant | Kind::Revocation | Kind::Approval => None,
     };
+    if signed == Kind::Approval && !matches!(hosts.as_slice(), [host] if host.is_exact()) {
+        return Err(approval::not_one_host());
+    }
     if signed != Kind::Revocation {
         fields.need("not_after", not_after)?;
     }

@@ -1,4 +1,4 @@
-//! Documents that people sign and hosts believe: a policy, a grant, a revocation. A text, and after it
+//! Documents that people sign and hosts believe: a policy, a grant, a revocation, an approval. A text, and after it
 //! one or more signatures as `ssh-keygen -Y sign` makes them.
 //!
 //! Pure: no I/O, no clock. Bytes come in, who may sign comes in as text, the time as a value. Nothing
@@ -6,6 +6,8 @@
 //! leads through [`verify`].
 #![forbid(unsafe_code)]
 
+mod approval;
+mod approver;
 mod compose;
 mod content;
 mod envelope;
@@ -13,15 +15,19 @@ mod fields;
 mod lines;
 mod pattern;
 mod refusal;
+mod shown;
 mod signature;
 mod signers;
 mod times;
 mod verify;
 
+pub use approval::{Approval, Verdict, approval};
+pub use approver::Approver;
 pub use compose::{grant, policy, revocation};
 pub use content::{Content, Document, Header, Revocation, Revoked, SignedGrant, read};
 pub use envelope::{SIGNATURES, SIZE_LIMIT, text_of};
 pub use refusal::Refusal;
+pub use shown::digest;
 pub use signers::Signers;
 pub use times::Times;
 pub use verify::{Signer, Verified, look, verify};

@@ -42,6 +42,11 @@ pub enum Refusal {
         /// What a signature says it is for.
         found: String,
     },
+    /// It is an approval with more than one signature.
+    NotOne {
+        /// How many it has.
+        count: usize,
+    },
     /// A signature is of another text, or of another key.
     Broken {
         /// Which, from 1.
@@ -110,9 +115,14 @@ impl fmt::Display for Refusal {
             Self::Unreadable { number, why } => write!(f, "signature {number}: {why}"),
             Self::Namespace { found } => write!(
                 f,
-                "it is signed as {}; policy@stint, grant@stint and revocation@stint are known \
-                 (ssh-keygen -n), one for all of its signatures",
+                "it is signed as {}; policy@stint, grant@stint, revocation@stint and approval@stint \
+                 are known (ssh-keygen -n), one for all of its signatures",
                 quoted(found)
+            ),
+            Self::NotOne { count } => write!(
+                f,
+                "it has {count} signatures, and an approval is one approver's: each signs one of \
+                 their own"
             ),
             Self::Broken { number } => write!(
                 f,

@@ -15,7 +15,7 @@ use crate::signature::By;
 #[derive(Clone, Debug, Default)]
 pub struct Signers {
     path: String,
-    lines: Vec<Line>,
+    pub(crate) lines: Vec<Line>,
     problems: Vec<String>,
 }
 
@@ -76,7 +76,7 @@ impl Signers {
 }
 
 /// Whose signature it is by this line; `None` if the line is about another key.
-fn judge(line: &Line, by: &By, times: Times) -> Option<Result<String, String>> {
+pub(crate) fn judge(line: &Line, by: &By, times: Times) -> Option<Result<String, String>> {
     match by {
         By::Key(key) if !line.options.authority && *key == line.key => {
             Some(Ok(line.principals.clone()))
@@ -116,7 +116,7 @@ fn shown(names: &[String]) -> String {
     if names.is_empty() { "nobody by name".to_owned() } else { names.join(", ") }
 }
 
-fn in_time(line: &Line, namespace: &str, times: Times) -> Result<(), String> {
+pub(crate) fn in_time(line: &Line, namespace: &str, times: Times) -> Result<(), String> {
     let options = &line.options;
     if options.namespaces.as_ref().is_some_and(|list| !means(list, namespace)) {
         return Err(format!("it may not sign as {namespace}"));

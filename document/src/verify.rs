@@ -5,7 +5,7 @@ use sha2::{Digest, Sha256};
 use stint_policy::text::harmless;
 
 use crate::signature::Verdict;
-use crate::{Kind, Refusal, Signers, Times, envelope};
+use crate::{Approver, Kind, Refusal, Signers, Times, envelope};
 
 /// Somebody who signed, and may.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +25,8 @@ pub struct Verified {
     pub text: String,
     /// Who signed it, of those who may; at least one.
     pub by: Vec<Signer>,
+    /// Of an approval: under which names its one signer is known.
+    pub approver: Option<Approver>,
     /// SHA-256 of the text: the same document, whoever has signed it besides.
     pub digest: [u8; 32],
 }
@@ -54,7 +56,8 @@ pub fn look(document: &[u8]) -> Result<Verified, Refusal> {
         .iter()
         .map(|signature| Signer { name: String::new(), key: signature.by.fingerprint() });
     let digest = Sha256::digest(envelope.text.as_bytes()).into();
-    Ok(Verified { kind, text: envelope.text.to_owned(), by: by.collect(), digest })
+    let text = envelope.text.to_owned();
+    Ok(Verified { kind, text, by: by.collect(), approver: None, digest })
 }
 
 /// What all signatures say it is.
@@ -71,7 +74,7 @@ fn kind_of(envelope: &envelope::Envelope<'_>) -> Result<Kind, Refusal> {
 }
 
 /// Looks at every signature of a document. All must be of its text; at least one must be by somebody
-/// who may sign what it is. What others have signed besides does no harm.
+/// who may sign what it is. What others have signed besides does no harm; an approval has one alone.
 ///
 /// # Errors
 /// [`Refusal`] at the first thing that is wrong.
@@ -79,6 +82,9 @@ pub fn verify(document: &[u8], signers: &Signers, times: Times) -> Result<Verifi
     let envelope = envelope::open(document)?;
     let text = envelope.text;
     let kind = kind_of(&envelope)?;
+    if kind == Kind::Approval && envelope.signatures.len() != 1 {
+        return Err(Refusal::NotOne { count: envelope.signatures.len() });
+    }
     let (mut by, mut why): (Vec<Signer>, Vec<String>) = (Vec::new(), Vec::new());
     for (number, signature) in envelope.signatures.iter().enumerate() {
         let key = signature.by.fingerprint();
@@ -99,6 +105,10 @@ pub fn verify(document: &[u8], signers: &Signers, times: Times) -> Result<Verifi
     if by.is_empty() {
         return Err(Refusal::NotAllowed { signers: signers.path().to_owned(), why });
     }
+    let approver = match (kind, envelope.signatures.first()) {
+        (Kind::Approval, Some(signature)) => Some(Approver::of(&signature.by, signers, times)),
+        _ => None,
+    };
     let digest = Sha256::digest(text.as_bytes()).into();
-    Ok(Verified { kind, text: text.to_owned(), by, digest })
+    Ok(Verified { kind, text: text.to_owned(), by, approver, digest })
 }

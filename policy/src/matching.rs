@@ -50,6 +50,18 @@ impl fmt::Display for HostPattern {
 }
 
 impl HostPattern {
+    /// Whether it can mean one name alone.
+    #[must_use]
+    pub fn is_exact(&self) -> bool {
+        !self.0.contains(['*', '?'])
+    }
+
+    /// Whether it is this host's full name, letter by letter but for their case.
+    #[must_use]
+    pub fn is_name_of(&self, host: &str) -> bool {
+        self.0.eq_ignore_ascii_case(host)
+    }
+
     /// Whether it fits the host's full name, or its name up to the first dot.
     #[must_use]
     pub fn matches(&self, host: &str) -> bool {
@@ -195,6 +207,10 @@ mod tests {
         assert!(fits("*.example.org", "web-1.example.org"));
         assert!(fits("*", "anything"));
         assert!(fits("*a*b*c*", "xxaxxbxxc"));
+        let pattern = |text: &str| text.parse::<HostPattern>().unwrap();
+        assert!(!pattern("web-*").is_exact() && !pattern("web-?").is_exact());
+        assert!(!pattern("web-1").is_name_of("web-1.example.org"));
+        assert!(pattern("Web-1").is_exact() && pattern("Web-1").is_name_of("weB-1"));
     }
 
     #[test]

@@ -14,6 +14,8 @@ words! { wire;
         Grant = "grant",
         /// The end of grants.
         Revocation = "revocation",
+        /// An approver's word on one request of one host.
+        Approval = "approval",
     }
 }
 
@@ -26,13 +28,14 @@ impl DocumentKind {
             Self::Policy => "policy@stint",
             Self::Grant => "grant@stint",
             Self::Revocation => "revocation@stint",
+            Self::Approval => "approval@stint",
         }
     }
 
     /// The kind that is signed as this.
     #[must_use]
     pub fn of_namespace(namespace: &str) -> Option<Self> {
-        [Self::Policy, Self::Grant, Self::Revocation]
+        [Self::Policy, Self::Grant, Self::Revocation, Self::Approval]
             .into_iter()
             .find(|kind| kind.namespace() == namespace)
     }

@@ -2,7 +2,9 @@
 //! change. Needs no daemon, and puts nothing in force.
 
 use serde_json::{Value, json};
-use stint_document::{Content, Document, Revoked, Signers, Times, Verified, look, read, verify};
+use stint_document::{
+    Content, Document, Revoked, Signers, Times, Verdict, Verified, look, read, verify,
+};
 use stint_policy::text::harmless;
 use stint_policy::{Diagnostic, Loaded, Policy, SourceFile, parse_alone, parse_signed};
 use stint_proto::json::time;
@@ -45,7 +47,7 @@ pub fn run(args: &InspectArgs) -> Outcome {
     };
     let policy = match &document.content {
         Content::Policy(file) => Some(together(file, &host)),
-        Content::Grant(_) | Content::Revocation(_) => None,
+        Content::Grant(_) | Content::Revocation(_) | Content::Approval(_) => None,
     };
     let found = Found { verified, document, why: why.map(|why| why.to_string()), policy };
     if args.json.json {
@@ -104,6 +106,16 @@ fn text(found: &Found, host: &str, here: &Here) -> String {
                 Revoked::User(user) => format!("what {user} holds"),
             };
             lines.push(format!("  ends {what}: {}", harmless(&revocation.reason)));
+        }
+        Content::Approval(approval) => {
+            let says = match approval.verdict {
+                Verdict::Approve => "approves",
+                Verdict::Deny => "denies",
+            };
+            let note = approval.note.as_deref().map(|note| format!(": {}", harmless(note)));
+            let (id, user, role) = (&approval.request, &approval.user, &approval.role);
+            let note = note.unwrap_or_default();
+            lines.push(format!("  {says} {role} for {user} ({id}){note}"));
         }
         Content::Policy(_) => {}
     }
@@ -184,6 +196,17 @@ fn shown(found: &Found, host: &str) -> Value {
             let reason = &revocation.reason;
             ("revocation", json!({ "grant": grant, "user": user, "reason": reason }))
         }
+        (Content::Approval(approval), _) => (
+            "approval",
+            json!({
+                "request": approval.request,
+                "verdict": approval.verdict.as_str(),
+                "user": approval.user,
+                "role": approval.role,
+                "digest": approval.digest,
+                "note": approval.note,
+            }),
+        ),
     };
     if let Value::Object(fields) = &mut document {
         fields.insert(key.to_owned(), content);

@@ -5,7 +5,6 @@
 use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 use stint_policy::Role;
 use stint_proto::{
     GrantId, GroupName, Length, Request as Shown, RequestId, RequestState, RoleName, Timestamp,
@@ -139,25 +138,10 @@ pub enum NoApproval {
 }
 
 impl Request {
-    /// A hash over everything an approver says yes to: SHA-256 over the JSON array of the fields,
-    /// in hexadecimal digits.
+    /// A hash over everything an approver says yes to.
     #[must_use]
     pub fn digest(&self) -> String {
-        let content = serde_json::json!([
-            "stint request 1",
-            self.id.as_str(),
-            self.user.as_str(),
-            self.uid.0,
-            self.role.as_str(),
-            self.duration.seconds(),
-            self.starts_at.map(Timestamp::micros),
-            self.reason,
-            self.ticket,
-            self.extends.as_ref().map(GrantId::as_str),
-            self.terms,
-        ]);
-        let hash = Sha256::digest(content.to_string().as_bytes());
-        hash.iter().map(|byte| format!("{byte:02x}")).collect()
+        self.shown().digest
     }
 
     /// Whether it awaits approvals.
@@ -247,7 +231,7 @@ impl Request {
                 (how.state(), Some(*at), Some(by.clone()), grant, note)
             }
         };
-        Shown {
+        let mut shown = Shown {
             id: self.id.clone(),
             user: self.user.clone(),
             uid: self.uid,
@@ -268,8 +252,10 @@ impl Request {
             ended_by,
             note,
             confers: self.terms.confers.clone(),
-            digest: self.digest(),
-        }
+            digest: String::new(),
+        };
+        shown.digest = stint_document::digest(&shown);
+        shown
     }
 }
 

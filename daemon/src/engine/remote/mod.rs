@@ -171,6 +171,7 @@ impl Engine {
             Content::Revocation(revocation) => {
                 self.take_revocation(&verified, &header, revocation).await
             }
+            Content::Approval(_) => refuse("this host takes no approvals".to_owned()),
         }
     }
 

@@ -81,7 +81,7 @@ fn still_good(kept: &SignedPolicy, signers_file: &Path) -> Result<Verified, Stri
             let text = text_of(document).map_err(|no| no.to_string())?.to_owned();
             let digest = super::sources::digest(text.as_bytes());
             let by = vec![Signer { name: kept.signers.clone(), key: String::new() }];
-            Ok(Verified { kind: Kind::Policy, text, by, digest })
+            Ok(Verified { kind: Kind::Policy, text, by, approver: None, digest })
         }
     }
 }
