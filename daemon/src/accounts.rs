@@ -159,18 +159,28 @@ pub fn resolve_for_grant(name: &UserName, named_in_policy: bool) -> Result<Accou
     if account.uid == Uid::ROOT {
         return Err(AccountError::Root { name: name.clone() });
     }
+    has_own_number(&account)?;
     let uid = account.uid;
-    let asked = unistd::Uid::from_raw(uid.0);
-    let first = found(User::from_uid(asked)).map_err(database(format_args!("uid {uid}")))?;
-    let first = first.map_or_else(String::new, |user| user.name);
-    if first != name.as_str() {
-        let first = first.escape_default().to_string();
-        return Err(AccountError::SharedUid { name: name.clone(), uid, first });
-    }
     if !named_in_policy && is_system(uid, first_regular_uid()) {
         return Err(AccountError::System { name: name.clone(), uid });
     }
     Ok(account)
+}
+
+/// Refuses an account whose number the database knows under another name first.
+///
+/// # Errors
+/// [`AccountError::SharedUid`], or when the database fails.
+pub fn has_own_number(account: &Account) -> Result<(), AccountError> {
+    let (uid, name) = (account.uid, account.name.clone());
+    let asked = unistd::Uid::from_raw(uid.0);
+    let first = found(User::from_uid(asked)).map_err(database(format_args!("uid {uid}")))?;
+    let first = first.map_or_else(String::new, |user| user.name);
+    if first == name.as_str() {
+        return Ok(());
+    }
+    let first = first.escape_default().to_string();
+    Err(AccountError::SharedUid { name, uid, first })
 }
 
 /// Whether a number is one of the system's accounts, where those of people begin so high.

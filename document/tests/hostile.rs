@@ -17,8 +17,8 @@ use ssh_key::PublicKey;
 use ssh_key::private::Ed25519Keypair;
 use ssh_key::public::{KeyData, SkEd25519};
 use stint_document::{
-    Content, Document, Header, Kind, Refusal, Revocation, Revoked, SignedGrant, Signers, Times,
-    grant, policy, read, revocation, verify,
+    Approval, Content, Document, Header, Kind, Refusal, Revocation, Revoked, SignedGrant, Signers,
+    Times, Verdict, approval, grant, policy, read, revocation, verify,
 };
 use stint_policy::SourceFile;
 use stint_proto::Timestamp;
@@ -105,7 +105,21 @@ fn header(kind: Kind) -> Header {
         serial: (kind == Kind::Policy).then_some(7),
         not_before: "2026-11-25T11:00:00Z".parse().unwrap(),
         not_after: (kind != Kind::Revocation).then(|| "2026-11-26T11:00:00Z".parse().unwrap()),
-        hosts: vec!["web-*".parse().unwrap(), "db-1".parse().unwrap()],
+        hosts: match kind {
+            Kind::Approval => vec!["web-1.example.org".parse().unwrap()],
+            _ => vec!["web-*".parse().unwrap(), "db-1".parse().unwrap()],
+        },
+    }
+}
+
+fn yes(note: Option<String>) -> Approval {
+    Approval {
+        request: "7kq2".parse().unwrap(),
+        verdict: Verdict::Approve,
+        user: "alice".parse().unwrap(),
+        role: "admin".parse().unwrap(),
+        digest: "0123456789abcdef".repeat(4),
+        note,
     }
 }
 
@@ -151,6 +165,50 @@ fn what_is_missing_unknown_or_makes_no_sense_is_told_with_its_line() {
     let both = format!("{}{end}", both.split_once("\n\n").unwrap().0);
     let found = back(&both, Kind::Revocation).unwrap_err().to_string();
     assert_eq!(found, "[revocation] needs either grant or user");
+}
+
+#[test]
+fn what_an_approval_lacks_or_has_too_much_of_is_told() {
+    let good = approval(&header(Kind::Approval), &yes(Some("fine".to_owned())));
+    assert!(back(&good, Kind::Approval).is_ok());
+    for (from, to, wanted) in [
+        ("[\"web-1.example.org\"]", "[\"web-*\"]", "hosts: an approval is for one host"),
+        ("[\"web-1.example.org\"]", "[\"web-?\"]", "hosts: an approval is for one host"),
+        ("[\"web-1.example.org\"]", "[\"web-1\", \"web-2\"]", "hosts: an approval is for one host"),
+        ("not_after ", "not_later ", "line 1: [document] needs not_after"),
+        ("hosts ", "serial = 1\nhosts ", "line 5: unknown key \"serial\""),
+        ("[approval]", "[grant]", "line 7: unknown key \"grant\"; there is [approval]"),
+        ("request ", "requests ", "[approval] needs request"),
+        ("\"7kq2\"", "\"7KQ2\"", "line 8: request: \"7KQ2\" is no id"),
+        ("\"approve\"", "\"yes\"", "verdict: it is \"approve\" or \"deny\""),
+        ("verdict ", "verdicts ", "[approval] needs verdict"),
+        ("user ", "who ", "[approval] needs user"),
+        ("role ", "what ", "[approval] needs role"),
+        ("digest ", "hash ", "[approval] needs digest"),
+        ("\"0123", "\"012", "digest: 64 small hexadecimal digits"),
+        ("\"0123", "\"012G", "digest: 64 small hexadecimal digits"),
+        ("89ab", "89aB", "digest: 64 small hexadecimal digits"),
+        ("\"fine\"", "\" \"", "note: this says nothing"),
+        ("note ", "color = 1\nnote ", "unknown key \"color\""),
+        ("\"approval\"", "\"grant\"", "says that it is a \"grant\""),
+    ] {
+        assert!(good.contains(from), "{from}");
+        let found = back(&good.replacen(from, to, 1), Kind::Approval).unwrap_err().to_string();
+        assert!(found.contains(wanted), "{to}: {found}");
+    }
+    let no = Approval { verdict: Verdict::Deny, ..yes(None) };
+    let found = back(&approval(&header(Kind::Approval), &no), Kind::Approval).unwrap_err();
+    assert_eq!(found.to_string(), "note: a denial has to say why");
+}
+
+#[test]
+fn an_approval_counts_on_the_host_of_that_full_name_alone() {
+    let document = back(&approval(&header(Kind::Approval), &yes(None)), Kind::Approval).unwrap();
+    for host in ["web-1", "web-1.example.com", "web-1.example.org.", "db-1"] {
+        let found = document.counts_on(host, now());
+        assert!(matches!(found, Err(Refusal::OtherHosts { .. })), "{host}: {found:?}");
+    }
+    assert_eq!(document.counts_on("Web-1.example.org", now()), Ok(()));
 }
 
 #[test]
@@ -213,6 +271,7 @@ proptest! {
         reason in "[^\\x00]{1,100}",
         ticket in proptest::option::of("[A-Z]{3}-[0-9]{1,5}"),
         later in proptest::option::of(1_i64..3_600),
+        verdict in prop_oneof![Just(Verdict::Approve), Just(Verdict::Deny)],
     ) {
         prop_assume!(!reason.trim().is_empty());
         let head = header(Kind::Grant);
@@ -229,9 +288,13 @@ proptest! {
         let document = back(&grant(&head, &made), Kind::Grant).unwrap();
         prop_assert_eq!(document, Document { header: head, content: Content::Grant(made) });
         let (head, what) = (header(Kind::Revocation), Revoked::User("bob".parse().unwrap()));
+        let note = reason.clone();
         let made = Revocation { what, reason };
         let document = back(&revocation(&head, &made), Kind::Revocation).unwrap();
         prop_assert_eq!(document, Document { header: head, content: Content::Revocation(made) });
+        let (head, made) = (header(Kind::Approval), Approval { verdict, ..yes(Some(note)) });
+        let document = back(&approval(&head, &made), Kind::Approval).unwrap();
+        prop_assert_eq!(document, Document { header: head, content: Content::Approval(made) });
     }
 }
 

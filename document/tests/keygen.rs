@@ -8,90 +8,31 @@
     reason = "a test reports by panicking"
 )]
 
+mod keys;
+
 use std::fs;
-use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use jiff::tz::TimeZone;
-use stint_document::{Refusal, Signers, Times, verify};
-use stint_proto::Timestamp;
+use stint_document::{Refusal, Signers, verify};
+
+use keys::{Keys, now};
 
 const TEXT: &str = "[document]\nkind = \"grant\"\n";
 
-struct Keys {
-    dir: tempfile::TempDir,
-}
-
-fn keygen(arguments: &[&str]) -> bool {
-    let mut command = Command::new("ssh-keygen");
-    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    command.status().is_ok_and(|status| status.success())
-}
-
-impl Keys {
-    fn new() -> Self {
-        Self { dir: tempfile::tempdir().unwrap() }
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.dir.path().join(name)
-    }
-
-    fn key(&self, name: &str, kind: &[&str]) -> String {
-        let path = self.path(name);
-        let path = path.to_str().unwrap();
-        let fixed = ["-q", "-N", "", "-C", name, "-f", path, "-t"];
-        assert!(keygen(&[&fixed[..], kind].concat()), "{kind:?}");
-        self.public(name)
-    }
-
-    fn public(&self, name: &str) -> String {
-        fs::read_to_string(self.path(&format!("{name}.pub"))).unwrap().trim().to_owned()
-    }
-
-    /// Signs the text by `key`, as this.
-    fn sign(&self, key: &str, namespace: &str) -> String {
-        let text = self.path("text");
-        fs::write(&text, TEXT).unwrap();
-        let signature = self.path("text.sig");
-        drop(fs::remove_file(&signature));
-        let key = self.path(key);
-        let line = ["-Y", "sign", "-q", "-f", key.to_str().unwrap(), "-n", namespace];
-        assert!(keygen(&[&line[..], &[text.to_str().unwrap()]].concat()));
-        fs::read_to_string(signature).unwrap()
-    }
-
-    /// What ssh-keygen says of a signature on the text for one of these people.
-    fn theirs(&self, signature: &str, namespace: &str, signers: &str, people: &[&str]) -> bool {
-        let (at, by) = (self.path("a.sig"), self.path("signers"));
-        fs::write(&at, signature).unwrap();
-        fs::write(&by, signers).unwrap();
-        people.iter().any(|person| {
-            let mut command = Command::new("ssh-keygen");
-            command.args(["-Y", "verify", "-n", namespace, "-I", person]);
-            command.arg("-s").arg(&at).arg("-f").arg(&by).env("TZ", "UTC");
-            command.stdin(fs::File::open(self.path("text")).unwrap());
-            command.stdout(Stdio::null()).stderr(Stdio::null());
-            command.status().unwrap().success()
-        })
-    }
-
-    fn certify(&self, authority: &str, key: &str, principals: &str, more: &[&str]) {
-        let (authority, key) = (self.path(authority), self.path(&format!("{key}.pub")));
-        let mut line = vec!["-q", "-s", authority.to_str().unwrap(), "-I", "a test"];
-        if !principals.is_empty() {
-            line.extend(["-n", principals]);
-        }
-        line.extend(more);
-        line.push(key.to_str().unwrap());
-        assert!(keygen(&line), "{more:?}");
-    }
-}
-
-fn now() -> Times {
-    let output = Command::new("date").arg("+%s").output().unwrap();
-    let seconds: i64 = String::from_utf8(output.stdout).unwrap().trim().parse().unwrap();
-    Times::at(Timestamp::from_micros(seconds * 1_000_000))
+/// What ssh-keygen says of a signature on the text for one of these people.
+fn theirs(keys: &Keys, signature: &str, signers: &str) -> bool {
+    let (at, by) = (keys.path("a.sig"), keys.path("signers"));
+    fs::write(&at, signature).unwrap();
+    fs::write(&by, signers).unwrap();
+    PEOPLE.iter().any(|person| {
+        let mut command = Command::new("ssh-keygen");
+        command.args(["-Y", "verify", "-n", "grant@stint", "-I", person]);
+        command.arg("-s").arg(&at).arg("-f").arg(&by).env("TZ", "UTC");
+        command.stdin(fs::File::open(keys.path("text")).unwrap());
+        command.stdout(Stdio::null()).stderr(Stdio::null());
+        command.status().unwrap().success()
+    })
 }
 
 fn ours(signature: &str, signers: &str) -> Result<String, Refusal> {
@@ -153,12 +94,11 @@ fn the_same_lines_let_the_same_keys_sign_as_ssh_keygen_says() {
         ("rsa", &["rsa", "-b", "3072"]),
     ] {
         let key = keys.key(name, kind);
-        let signature = keys.sign(name, "grant@stint");
+        let signature = keys.sign(name, TEXT, "grant@stint");
         let (mut good, mut bad) = (0, 0);
         // All lines with one kind; the others need no proof that a line is a line.
         for line in lines(&key).iter().take(if name == "ed" { usize::MAX } else { 2 }) {
-            let (ours, theirs) =
-                (ours(&signature, line), keys.theirs(&signature, "grant@stint", line, &PEOPLE));
+            let (ours, theirs) = (ours(&signature, line), theirs(&keys, &signature, line));
             assert_eq!(ours.is_ok(), theirs, "{line}: {ours:?}");
             if theirs { good += 1 } else { bad += 1 }
         }
@@ -173,7 +113,7 @@ fn a_changed_text_another_namespace_and_a_broken_signature_are_refused() {
     let keys = Keys::new();
     let line = format!("alice {}", keys.key("ed", &["ed25519"]));
     let signers = Signers::read("signers", &line, &TimeZone::UTC);
-    let signature = keys.sign("ed", "grant@stint");
+    let signature = keys.sign("ed", TEXT, "grant@stint");
     let good = format!("{TEXT}{signature}");
     assert_eq!(verify(good.as_bytes(), &signers, now()).unwrap().signers(), "alice");
     // Each byte of the text, one at a time.
@@ -189,10 +129,10 @@ fn a_changed_text_another_namespace_and_a_broken_signature_are_refused() {
     }
     let appended = format!("{good}[roles.admin]\n");
     assert!(matches!(verify(appended.as_bytes(), &signers, now()), Err(Refusal::Stray { .. })));
-    let elsewhere = keys.sign("ed", "file");
+    let elsewhere = keys.sign("ed", TEXT, "file");
     let found = verify(format!("{TEXT}{elsewhere}").as_bytes(), &signers, now());
     assert_eq!(found, Err(Refusal::Namespace { found: "file".to_owned() }));
-    let two = format!("{good}{}", keys.sign("ed", "policy@stint"));
+    let two = format!("{good}{}", keys.sign("ed", TEXT, "policy@stint"));
     assert!(matches!(verify(two.as_bytes(), &signers, now()), Err(Refusal::Namespace { .. })));
 }
 
@@ -202,7 +142,8 @@ fn somebody_unknown_who_signs_besides_does_no_harm_and_counts_for_nothing() {
     let line = format!("alice {}", keys.key("alice", &["ed25519"]));
     keys.key("mallory", &["ed25519"]);
     let signers = Signers::read("signers", &line, &TimeZone::UTC);
-    let (alice, mallory) = (keys.sign("alice", "grant@stint"), keys.sign("mallory", "grant@stint"));
+    let (alice, mallory) =
+        (keys.sign("alice", TEXT, "grant@stint"), keys.sign("mallory", TEXT, "grant@stint"));
     let alone = verify(format!("{TEXT}{mallory}").as_bytes(), &signers, now());
     assert!(matches!(alone, Err(Refusal::NotAllowed { .. })), "{alone:?}");
     for both in [format!("{TEXT}{mallory}{alice}"), format!("{TEXT}{alice}{mallory}{alice}")] {
@@ -236,16 +177,13 @@ fn certificates_count_as_ssh_keygen_says_where_their_authority_is_named() {
         let name = format!("user{number}");
         keys.key(&name, &["ed25519"]);
         keys.certify(by, &name, principals, more);
-        // With the certificate in the place of the public key, it is what the signature carries.
-        let cert = fs::read(keys.path(&format!("{name}-cert.pub"))).unwrap();
-        fs::write(keys.path(&format!("{name}.pub")), cert).unwrap();
-        let signature = sign_by_agent(&keys, &name);
+        let signature = keys.sign_certified(&name, TEXT, "grant@stint");
         for line in [
             format!("*@example.org cert-authority {authority}"),
             format!("*@example.org cert-authority,namespaces=\"policy@stint\" {authority}"),
             format!("*@example.org {authority}"),
         ] {
-            let theirs = keys.theirs(&signature, "grant@stint", &line, &PEOPLE);
+            let theirs = theirs(&keys, &signature, &line);
             let ours = ours(&signature, &line);
             if same {
                 assert_eq!(ours.is_ok(), theirs, "{principals} {more:?} {line}: {ours:?}");
@@ -257,25 +195,4 @@ fn certificates_count_as_ssh_keygen_says_where_their_authority_is_named() {
             }
         }
     }
-}
-
-/// Signs by a key and its certificate, which ssh-keygen takes from an agent alone.
-fn sign_by_agent(keys: &Keys, name: &str) -> String {
-    let text = keys.path("text");
-    fs::write(&text, TEXT).unwrap();
-    drop(fs::remove_file(keys.path("text.sig")));
-    let key = keys.path(name);
-    let script = format!(
-        "ssh-add -q {0} && ssh-keygen -q -Y sign -n grant@stint -f {0}-cert.pub {1}",
-        shown(&key),
-        shown(&text)
-    );
-    let mut command = Command::new("ssh-agent");
-    command.args(["sh", "-c", &script]).stdin(Stdio::null()).stderr(Stdio::null());
-    assert!(command.status().unwrap().success(), "{script}");
-    fs::read_to_string(keys.path("text.sig")).unwrap()
-}
-
-fn shown(path: &Path) -> String {
-    path.to_string_lossy().into_owned()
 }

@@ -170,6 +170,8 @@ static KEYS: &[Key] = &[
         .doc("Roles of this host's own policy that a signed document may give; * stands for any letters."),
     key("remote.define", Kind::Texts, "[]", "[\"fleet-*\"]")
         .doc("Names under which a signed policy may bring roles of its own, and give them. What such a role confers is up to who signs it. A role of this host's own is never replaced."),
+    key("remote.approvals", Kind::Texts, "[]", "[\"admin\", \"fleet-*\"]")
+        .doc("Roles whose requests may be approved and denied by signed approvals, which people sign on other hosts; each still has to be an approver of the role here. polkit asks for no password then: the signature is the proof."),
     key("remote.max_age", Kind::Duration, "as it says itself", "\"7d\"")
         .doc("How long after its own beginning a signed policy is current at the most."),
     key("remote.offline", Kind::Word(Offline::WORDS), "\"running\"", "\"nothing\"")

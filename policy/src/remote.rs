@@ -73,6 +73,8 @@ pub struct Remote {
     pub roles: Vec<RolePattern>,
     /// Names under which a signed policy may bring roles of its own.
     pub define: Vec<RolePattern>,
+    /// Roles whose requests may be decided on by signed approvals, whoever brought the role.
+    pub approvals: Vec<RolePattern>,
     /// How old a signed policy may be, whatever it says itself.
     pub max_age: Option<Length>,
     /// What goes on when it is older.
@@ -88,6 +90,12 @@ impl Remote {
     #[must_use]
     pub fn gives(&self, role: &RoleName) -> bool {
         self.roles.iter().any(|pattern| pattern.matches(role))
+    }
+
+    /// Whether signed approvals may decide on requests for this role.
+    #[must_use]
+    pub fn approves(&self, role: &RoleName) -> bool {
+        self.approvals.iter().any(|pattern| pattern.matches(role))
     }
 
     /// Whether a signed policy may bring a role of this name.
@@ -113,5 +121,8 @@ mod tests {
         let remote = Remote { define: vec![web], ..Remote::default() };
         let role = "web-admin".parse().unwrap();
         assert!(remote.defines(&role) && !remote.gives(&role), "one is not the other");
+        assert!(!remote.approves(&role), "nor the third");
+        let remote = Remote { approvals: remote.define, ..Remote::default() };
+        assert!(remote.approves(&role) && !remote.defines(&role) && !remote.gives(&role));
     }
 }

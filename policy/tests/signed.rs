@@ -147,6 +147,11 @@ fn what_signed_documents_may_do_is_checked_itself() {
     for (text, wanted) in [
         ("roles = [\"Web\"]", "policy.toml:2:10: remote.roles: \"Web\" is no role's name"),
         ("define = [\"web?\"]", "policy.toml:2:11: remote.define: \"web?\" is no role's name"),
+        ("approvals = [\"a b\"]", "policy.toml:2:14: remote.approvals: \"a b\" is no role's name"),
+        (
+            "approvals = \"admin\"",
+            "policy.toml:2:13: remote.approvals: \"admin\" is no list of texts",
+        ),
         ("offline = \"never\"", "policy.toml:2:11: remote.offline: \"never\" is not known here"),
         ("offline = \"new\"", "policy.toml:2:1: remote.offline: it needs to be said for how long"),
         ("offline_for = \"1h\"", "policy.toml:2:1: remote.offline_for: only \"new\" goes on"),
@@ -171,4 +176,8 @@ fn what_signed_documents_may_do_is_checked_itself() {
     );
     let open = parse(&[file("policy.toml", "[remote]\npublish = true\n")], "web-1", None).unwrap();
     assert!(open.policy.remote.is_some_and(|remote| remote.publish));
+    let good = "[remote]\napprovals = [\"admin\", \"fleet-*\"]\n";
+    let remote = parse(&[file("policy.toml", good)], "web-1", None).unwrap().policy.remote.unwrap();
+    let approves = |role: &str| remote.approves(&role.parse().unwrap());
+    assert!(approves("admin") && approves("fleet-web") && !approves("media"));
 }

@@ -80,6 +80,7 @@ backend = "auto"                 # "files": /etc/group; "userdb": by nss-systemd
 [remote]                         # what signed documents may do here; without it, nothing
 roles       = ["containers"]     # roles of this file that they may give
 define      = ["fleet-*"]        # roles of their own that they may bring
+approvals   = ["fleet-*"]        # roles that people on other hosts may approve
 max_age     = "7d"
 offline     = "new"              # out of date: or "running", "nothing"
 offline_for = "24h"

@@ -80,6 +80,9 @@ pub struct Approval {
     pub at: Timestamp,
     /// What they had to say.
     pub note: Option<String>,
+    /// With which key they signed it (`SHA256:…`), where they did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
 }
 
 /// Where a request is in its life.
@@ -133,6 +136,8 @@ pub enum NoApproval {
     Own,
     /// They have approved it already.
     Twice,
+    /// Another approval of it is signed with the same key.
+    SameKey,
     /// It is of something else than what was shown.
     OtherDigest,
 }
@@ -177,6 +182,10 @@ impl Request {
         }
         if self.approvals.iter().any(|a| a.uid == approval.uid || a.user == approval.user) {
             return Err(NoApproval::Twice);
+        }
+        // Whoever has the key is one person, whatever names it was given.
+        if approval.key.is_some() && self.approvals.iter().any(|a| a.key == approval.key) {
+            return Err(NoApproval::SameKey);
         }
         if digest != self.digest() {
             return Err(NoApproval::OtherDigest);

@@ -10,7 +10,27 @@ use super::person::{BusCaller, Person};
 use super::{Engine, Refusal};
 use crate::domain::request::{Approval, NoApproval, Request};
 use crate::record::Entry;
-use crate::store::Write;
+use crate::store::{TakenDocument, Write};
+
+/// An approver's word on a request: whose, and how it came.
+pub(super) struct Word {
+    /// Whose.
+    pub(super) person: Person,
+    /// The request whose id begins like this.
+    pub(super) id: RequestId,
+    /// What they have to say.
+    pub(super) note: Option<String>,
+    /// By which signature, where it came by one.
+    pub(super) signed: Option<Signed>,
+}
+
+/// A word that came as a signed document.
+pub(super) struct Signed {
+    /// With which key: `SHA256:…`.
+    pub(super) key: String,
+    /// The document, which counts once.
+    pub(super) taken: TakenDocument,
+}
 
 impl Engine {
     /// Whether this caller may decide on this request, before they are asked to prove themselves:
@@ -31,14 +51,29 @@ impl Engine {
     /// [`Refusal`] when it may not be, or the grant could not be given now; then the approval does
     /// not count.
     pub async fn approve(&self, order: ApproveOrder, caller: &BusCaller) -> Result<Shown, Refusal> {
-        let note = order.note.filter(|note| !note.trim().is_empty());
+        let person = self.person(caller).await?;
+        let word = Word { person, id: order.id, note: order.note, signed: None };
+        let done = self.approve_by(word, &order.digest).await;
+        done.map(|(request, _)| request.shown())
+    }
+
+    /// The same, however the word came: the request as it is then, and what was said.
+    ///
+    /// # Errors
+    /// As above.
+    pub(super) async fn approve_by(
+        &self,
+        word: Word,
+        digest: &str,
+    ) -> Result<(Request, String), Refusal> {
+        let Word { person, id, note, signed } = word;
+        let note = note.filter(|note| !note.trim().is_empty());
         if let Some(note) = &note {
             check_text("a note", note)?;
         }
-        let person = self.person(caller).await?;
         // Who they are is asked for before the turn comes: the account database may be slow.
         let seen = |request: &Request| self.sees(&person, request);
-        let asked = self.pending_request(&order.id, seen).await?;
+        let asked = self.pending_request(&id, seen).await?;
         let requester = self.stands_as(asked.user.clone(), asked.uid).await?;
         self.may_hold(&requester, &asked.role).await?;
         self.look_ahead().await;
@@ -47,33 +82,29 @@ impl Engine {
         let policy = self.policy();
         let mut request = self.pending_request(&asked.id, seen).await?;
         Self::decides(&policy, &person, &request)?;
+        let key = signed.as_ref().map(|signed| signed.key.clone());
         let (user, at) = (person.user.clone(), self.now().wall);
-        let approval = Approval { user, uid: person.uid, at, note: note.clone() };
-        request.approve(approval, &order.digest).map_err(|why| not_counted(why, &request))?;
+        let approval = Approval { user, uid: person.uid, at, note: note.clone(), key };
+        request.approve(approval, digest).map_err(|why| not_counted(why, &request))?;
         // Not only with the last approval: what cannot be granted shall not gather them.
         self.may_start(&policy, &request, &requester).await?;
-        let mut text = format!(
-            "{} approves {} for {} ({}), {} of {}",
-            person.user,
-            request.role,
-            request.user,
-            request.id,
-            request.approvals.len(),
-            request.terms.approvals_needed
+        let text = approved_text(&person, &request, signed.as_ref(), note.as_deref());
+        let said = self.about_request(
+            Event::RequestApproved,
+            &request,
+            person.user.as_str(),
+            text.clone(),
         );
-        if let Some(note) = &note {
-            text.push_str(&format!(": {note}"));
-        }
-        let said = self.about_request(Event::RequestApproved, &request, person.user.as_str(), text);
+        let taken = signed.map(|signed| Write::Document(signed.taken));
         if request.missing() == 0 {
-            let done = self.fulfil(request, &policy, vec![said]).await;
+            let done = self.fulfil(request, &policy, vec![said], taken).await;
             drop(changing);
-            return done.map(|request| request.shown());
+            return done.map(|request| (request, text));
         }
-        self.replace(&request, said).await?;
+        self.replace(&request, said, taken).await?;
         self.announce_approval(&policy, &request);
         drop(changing);
-        Ok(request.shown())
+        Ok((request, text))
     }
 
     /// An approver's no.
@@ -83,25 +114,49 @@ impl Engine {
     pub async fn deny(&self, order: DenyOrder, caller: &BusCaller) -> Result<Shown, Refusal> {
         check_text("a denial", &order.reason)?;
         let person = self.person(caller).await?;
+        let word = Word { person, id: order.id, note: Some(order.reason), signed: None };
+        let done = self.deny_by(word, None).await;
+        done.map(|(request, _)| request.shown())
+    }
+
+    /// The same, however the word came; where it says so, of what was shown alone.
+    ///
+    /// # Errors
+    /// As above.
+    pub(super) async fn deny_by(
+        &self,
+        word: Word,
+        digest: Option<&str>,
+    ) -> Result<(Request, String), Refusal> {
+        let Word { person, id, note, signed } = word;
+        let why = note.unwrap_or_default();
+        check_text("a denial", &why)?;
         let changing = self.changes.lock().await;
         self.save_what_waits().await?;
         let seen = |request: &Request| self.sees(&person, request);
-        let mut request = self.pending_request(&order.id, seen).await?;
+        let mut request = self.pending_request(&id, seen).await?;
         Self::decides(&self.policy(), &person, &request)?;
+        if digest.is_some_and(|digest| digest != request.digest()) {
+            return Err(not_counted(NoApproval::OtherDigest, &request));
+        }
         let by = person.user.as_str();
-        if !request.deny(order.reason.clone(), self.now().wall, by) {
+        if !request.deny(why.clone(), self.now().wall, by) {
             return Err(is_over(&request));
         }
         let text = format!(
-            "{by} denies {} for {} ({}): {}",
-            request.role, request.user, request.id, order.reason
+            "{by} denies {} for {} ({}){}: {why}",
+            request.role,
+            request.user,
+            request.id,
+            with_key(signed.as_ref())
         );
-        let mut said = self.about_request(Event::RequestDenied, &request, by, text);
-        said.reason = Some(order.reason);
-        self.replace(&request, said).await?;
+        let mut said = self.about_request(Event::RequestDenied, &request, by, text.clone());
+        said.reason = Some(why);
+        let taken = signed.map(|signed| Write::Document(signed.taken));
+        self.replace(&request, said, taken).await?;
         self.announce_end(&request);
         drop(changing);
-        Ok(request.shown())
+        Ok((request, text))
     }
 
     /// The requester takes it back; root may take back anybody's.
@@ -122,7 +177,7 @@ impl Engine {
         }
         let text = format!("{by} takes back the request {} for {}", request.id, request.role);
         let said = self.about_request(Event::RequestCancelled, &request, &by, text);
-        self.replace(&request, said).await?;
+        self.replace(&request, said, None).await?;
         drop(changing);
         Ok(request.shown())
     }
@@ -150,9 +205,16 @@ impl Engine {
         }
     }
 
-    /// Makes a request's new state durable, then known. The caller holds `changes`.
-    async fn replace(&self, request: &Request, said: Entry) -> Result<(), Refusal> {
+    /// Makes a request's new state durable, with what else belongs to it, then known. The caller
+    /// holds `changes`.
+    async fn replace(
+        &self,
+        request: &Request,
+        said: Entry,
+        with: Option<Write>,
+    ) -> Result<(), Refusal> {
         let mut writes = vec![Write::Request(request.clone()), Write::Record(said.clone())];
+        writes.extend(with);
         writes.extend(self.outgoing(&said, Some(request), None));
         self.store.change(writes).await?;
         self.state().pending.put(request.clone());
@@ -199,6 +261,29 @@ impl Engine {
     }
 }
 
+fn with_key(signed: Option<&Signed>) -> String {
+    signed.map_or_else(String::new, |signed| format!(", signed with {}", signed.key))
+}
+
+fn approved_text(
+    person: &Person,
+    request: &Request,
+    signed: Option<&Signed>,
+    note: Option<&str>,
+) -> String {
+    let note = note.map_or_else(String::new, |note| format!(": {note}"));
+    format!(
+        "{} approves {} for {} ({}), {} of {}{}{note}",
+        person.user,
+        request.role,
+        request.user,
+        request.id,
+        request.approvals.len(),
+        request.terms.approvals_needed,
+        with_key(signed)
+    )
+}
+
 fn not_counted(why: NoApproval, request: &Request) -> Refusal {
     let id = &request.id;
     let text = match why {
@@ -207,6 +292,9 @@ fn not_counted(why: NoApproval, request: &Request) -> Refusal {
         NoApproval::Twice => {
             let missing = request.missing();
             format!("you have approved {id} already; it awaits {missing} more, of other people")
+        }
+        NoApproval::SameKey => {
+            format!("another approval of {id} is signed with this key: each approver has their own")
         }
         NoApproval::OtherDigest => format!(
             "{id} is not what was shown to you: look at it again, and approve what you then see"

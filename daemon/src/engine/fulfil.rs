@@ -12,8 +12,8 @@ use crate::record::Entry;
 use crate::store::Write;
 
 impl Engine {
-    /// Grants what was asked. `before` are events that are recorded with it. The caller holds
-    /// `changes` and has judged that it may be.
+    /// Grants what was asked. `before` are events that are recorded with it, `with` is what else
+    /// belongs to it. The caller holds `changes` and has judged that it may be.
     ///
     /// # Errors
     /// [`Refusal`] when it could not be made durable or be applied; then nothing is held, and a
@@ -23,6 +23,7 @@ impl Engine {
         mut request: Request,
         policy: &Policy,
         before: Vec<Entry>,
+        with: Option<Write>,
     ) -> Result<Request, Refusal> {
         let now = self.now();
         let by = request.approvals.last().map_or("policy", |approval| approval.user.as_str());
@@ -52,6 +53,7 @@ impl Engine {
             entries.push(self.about_given(Event::BreakGlassUsed, &grant, &request, &by));
         }
         let mut writes = vec![Write::Grant(grant.clone()), Write::Request(request.clone())];
+        writes.extend(with);
         if event == Event::GrantActivated {
             writes.extend(self.beginning(std::slice::from_ref(&grant)).await);
         }

@@ -221,7 +221,7 @@ impl Engine {
         let created =
             self.about_request(Event::RequestCreated, &request, request.user.as_str(), text);
         if request.missing() == 0 {
-            return self.fulfil(request, policy, vec![created]).await;
+            return self.fulfil(request, policy, vec![created], None).await;
         }
         let mut writes = vec![Write::Request(request.clone()), Write::Record(created.clone())];
         writes.extend(self.outgoing(&created, Some(&request), None));

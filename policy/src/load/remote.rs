@@ -18,6 +18,9 @@ pub(super) fn read(load: &mut Load<'_>, table: &Table<'_>, policy: &mut Policy, 
     if first_place(load, table, "define", "remote.define", seen).is_some() {
         remote.define = patterns(load, table, "define");
     }
+    if first_place(load, table, "approvals", "remote.approvals", seen).is_some() {
+        remote.approvals = patterns(load, table, "approvals");
+    }
     if first_place(load, table, "max_age", "remote.max_age", seen).is_some() {
         remote.max_age = table.length(&mut load.report, "max_age");
     }

@@ -32,7 +32,7 @@ pub(crate) fn sample(id: &str, needed: u32) -> Request {
 
 fn yes(uid: u32, at: i64) -> Approval {
     let user = format!("user{uid}").parse().unwrap();
-    Approval { user, uid: Uid(uid), at: Timestamp::from_micros(at), note: None }
+    Approval { user, uid: Uid(uid), at: Timestamp::from_micros(at), note: None, key: None }
 }
 
 #[test]
@@ -58,6 +58,18 @@ fn two_approvals_are_of_two_people() {
     assert!(!request.granted("g4t9".parse().unwrap(), Timestamp::from_micros(3), "user1001"));
     assert_eq!(request.approve(yes(1002, 3), &digest), Ok(()));
     assert!(request.granted("g4t9".parse().unwrap(), Timestamp::from_micros(4), "user1002"));
+}
+
+#[test]
+fn two_approvals_are_signed_with_two_keys() {
+    let mut request = sample("7kq2", 3);
+    let digest = request.digest();
+    let signed = |uid, key: &str| Approval { key: Some(key.to_owned()), ..yes(uid, 1) };
+    assert_eq!(request.approve(signed(1001, "SHA256:a"), &digest), Ok(()));
+    assert_eq!(request.approve(signed(1002, "SHA256:a"), &digest), Err(NoApproval::SameKey));
+    assert_eq!(request.approve(yes(1002, 2), &digest), Ok(()), "over the bus there is no key");
+    assert_eq!(request.approve(signed(1003, "SHA256:b"), &digest), Ok(()));
+    assert_eq!(request.missing(), 0);
 }
 
 #[test]

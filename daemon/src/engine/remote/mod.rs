@@ -1,7 +1,8 @@
 //! Signed documents: handed in by whoever carries them, believed for their signatures alone. What is
-//! bad changes nothing and is told; what is good is a policy beside the host's own, a grant, or the
-//! end of some.
+//! bad changes nothing and is told; what is good is a policy beside the host's own, a grant, the end of
+//! some, or an approver's word on a request.
 
+mod approvals;
 mod fresh;
 mod grants;
 mod policy;
@@ -171,7 +172,9 @@ impl Engine {
             Content::Revocation(revocation) => {
                 self.take_revocation(&verified, &header, revocation).await
             }
-            Content::Approval(_) => refuse("this host takes no approvals".to_owned()),
+            Content::Approval(approval) => {
+                Box::pin(self.take_approval(&verified, &header, approval)).await
+            }
         }
     }
 
