@@ -52,7 +52,9 @@ install -m 0644 "$built/libpam_stint.so" "$dest$module_dir/pam_stint.so"
     if [ "$file" = etc/stint/policy.toml ] && [ -e "$dest/$file" ]; then
         continue
     fi
-    install -D -m 0644 "$here/root/$file" "$dest/$file"
+    mode=0644
+    [ "$file" = usr/share/stint/etcd-setup ] && mode=0755
+    install -D -m "$mode" "$here/root/$file" "$dest/$file"
 done
 install -d -m 0755 "$dest/etc/stint/policy.d" "$dest/etc/stint/hooks.d"
 
