@@ -54,6 +54,10 @@ mod fault_rounds;
 mod fault_scenes;
 #[path = "hosts/faults.rs"]
 mod faults;
+#[path = "hosts/fleet_ground.rs"]
+mod fleet_ground;
+#[path = "hosts/fleet_hosts.rs"]
+mod fleet_hosts;
 #[path = "hosts/gate.rs"]
 mod gate;
 #[path = "hosts/gate_people.rs"]

@@ -63,7 +63,7 @@ fn list(urls: &[&str]) -> String {
 #[test]
 fn whatever_a_server_does_nothing_comes_of_it_but_one_line() {
     let network = Network::of(&["carrier", "web-1"]);
-    let carrier = Carrier::boot(&network);
+    let carrier = Carrier::boot(Host::bare(Suite::Bookworm).on(&network));
     let host = Host::builder(Suite::Trixie)
         .on(&network)
         .package("ca-certificates")
@@ -121,7 +121,7 @@ fn once(host: &Host, environment: &str) -> stint_tests::Output {
 #[test]
 fn a_document_arrives_and_whatever_fails_afterwards_the_last_good_one_is_held() {
     let network = Network::of(&["carrier", "web-1"]);
-    let carrier = Carrier::boot(&network);
+    let carrier = Carrier::boot(Host::bare(Suite::Bookworm).on(&network));
     let host = Host::builder(Suite::Bookworm)
         .on(&network)
         .package("ca-certificates")

@@ -2,7 +2,7 @@
 //! and with those that nobody should believe. No test lives here.
 
 use std::time::Duration;
-use stint_tests::{Host, Network, Suite};
+use stint_tests::{Host, HostBuilder};
 
 /// Where nginx serves from.
 const WWW: &str = "/srv/www";
@@ -87,10 +87,9 @@ pub struct Carrier {
 
 impl Carrier {
     /// Boots it as `carrier`, with nginx running and nothing to fetch.
-    pub fn boot(network: &Network) -> Self {
-        let host = Host::bare(Suite::Bookworm)
+    pub fn boot(host: HostBuilder) -> Self {
+        let host = host
             .hostname("carrier")
-            .on(network)
             .package("nginx")
             .package("openssl")
             .file("/etc/nginx/conf.d/carrier.conf", 0o644, NGINX)
@@ -118,14 +117,22 @@ impl Carrier {
 
     /// A policy for every host, signed, with this role in it.
     pub fn policy(&self, serial: u32, role: &str) -> String {
-        let text = format!(
-            "[document]\nkind = \"policy\"\nserial = {serial}\nnot_before = 2020-01-01T00:00:00Z\n\
-             not_after = 2099-01-01T00:00:00Z\nhosts = [\"*\"]\n\n\
-             [roles.{role}]\nsudo = [{{ commands = [\"/usr/bin/true\"] }}]\n\
-             eligible = [\"alice\"]\napprovals = 0\n"
-        );
-        let sign = "ssh-keygen -Y sign -q -f /srv/ca/signer -n policy@stint";
-        let signed = self.host.run_with(sign, text.as_bytes(), Duration::from_secs(20));
+        self.sign(
+            &format!(
+                "[document]\nkind = \"policy\"\nserial = {serial}\nnot_before = 2020-01-01T00:00:00Z\n\
+                 not_after = 2099-01-01T00:00:00Z\nhosts = [\"*\"]\n\n\
+                 [roles.{role}]\nsudo = [{{ commands = [\"/usr/bin/true\"] }}]\n\
+                 eligible = [\"alice\"]\napprovals = 0\n"
+            ),
+            "signer",
+            "policy@stint",
+        )
+    }
+
+    /// This text, signed by a key of `/srv/ca` for a namespace.
+    pub fn sign(&self, text: &str, key: &str, namespace: &str) -> String {
+        let sign = format!("ssh-keygen -Y sign -q -f /srv/ca/{key} -n {namespace}");
+        let signed = self.host.run_with(&sign, text.as_bytes(), Duration::from_secs(20));
         assert!(signed.ok(), "{signed}");
         format!("{text}{}", signed.stdout)
     }
