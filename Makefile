@@ -68,10 +68,10 @@ test-quick: ## formatting, lints, and the tests that need neither root nor hosts
 lint: ## check the package that was built last with lintian
 	lintian --fail-on error,warning "$(DEB)"
 
-test-hosts: ## the tests on booted Debian 12 and 13, with the package that was built last (as root)
+test-hosts: ## the tests on booted Debian 12 and 13, with the package built last; some: ONLY="word word" (as root)
 	tests/prepare.sh build hosts browser
 	test -f "$(DEB)" || { echo "no package yet: make deb"; exit 1; }
-	tests/hosts.sh "$(DEB)"
+	tests/hosts.sh "$(DEB)" $(ONLY)
 
 faults: ## kill stintd at every call that changes something, and fail each one: all, for hours (as root)
 	tests/prepare.sh build hosts
