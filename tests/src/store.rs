@@ -6,9 +6,8 @@ use crate::host::{Host, HostBuilder};
 use crate::run::Output;
 use std::time::Duration;
 
-/// What may be done by whom is set up with.
-const ROOT: &str = "ETCDCTL_API=3 ETCDCTL_CACERT=/srv/store/ca.pem ETCDCTL_CERT=/srv/store/root.pem \
-                    ETCDCTL_KEY=/srv/store/root.key etcdctl --endpoints";
+/// The start of a line of etcdctl.
+const ETCDCTL: &str = "ETCDCTL_API=3 etcdctl --cacert=/srv/store/ca.pem";
 
 /// As Debian's unit reads it. Metrics are for the host itself.
 const SETTINGS: &str = "ETCD_NAME=store\n\
@@ -74,13 +73,20 @@ impl<'a> Store<'a> {
         ));
         store.script(&format!(
             "certificate root root; certificate server '{name}' 'subjectAltName=DNS:{name}'\n\
-             chown etcd server.key && systemctl start etcd\n\
-             user() {{ {ROOT} {0} user \"$@\"; }}\n\
-             user add root --no-password && user grant-role root root\n\
-             {ROOT} {0} auth enable",
-            store.endpoint()
+             chown etcd server.key && systemctl start etcd\n{}",
+            store.lines(&[
+                "user add root --no-password",
+                "user grant-role root root",
+                "auth enable"
+            ])
         ));
         store
+    }
+
+    /// The one that was opened on this host.
+    #[must_use]
+    pub fn of(host: &'a Host) -> Self {
+        Self { host }
     }
 
     /// Where it is found.
@@ -92,7 +98,13 @@ impl<'a> Store<'a> {
     /// Runs a line of etcdctl as its root, as in `get --prefix /stint/1/`.
     #[must_use]
     pub fn ctl(&self, line: &str) -> Output {
-        self.host.run(&format!("{ROOT} {} {line}", self.endpoint()))
+        self.ctl_as("root", line)
+    }
+
+    /// Runs a line of etcdctl with the certificate of somebody who was admitted.
+    #[must_use]
+    pub fn ctl_as(&self, name: &str, line: &str) -> Output {
+        self.host.run(&self.line(name, line))
     }
 
     /// Puts a value there, as its root.
@@ -100,7 +112,7 @@ impl<'a> Store<'a> {
     /// # Panics
     /// When it does not take it.
     pub fn put(&self, key: &str, value: impl AsRef<[u8]>) {
-        let line = format!("{ROOT} {} put '{key}'", self.endpoint());
+        let line = self.line("root", &format!("put '{key}'"));
         let output = self.host.run_with(&line, value.as_ref(), Duration::from_secs(60));
         assert!(output.ok(), "{key}: {output}");
     }
@@ -116,8 +128,8 @@ impl<'a> Store<'a> {
         output.stdout.lines().filter(|line| !line.is_empty()).map(str::to_owned).collect()
     }
 
-    /// Admits a host, which has its certificate and the table for its `sync.toml`
-    /// ([`Store::table`]) in `/etc/stint` then.
+    /// Admits a host, which has its certificate in `/etc/stint` then; [`Store::table`] is for its
+    /// `sync.toml`.
     ///
     /// # Panics
     /// When it has not the package under test.
@@ -150,21 +162,15 @@ impl<'a> Store<'a> {
 
     /// Makes somebody's certificate, and the user with these rights. Twice is once.
     fn admit(&self, name: &str, right: Right) {
-        let grants: Vec<String> = rights(name, right)
-            .into_iter()
-            .map(|(what, prefix)| {
-                format!("role grant-permission '{name}' --prefix=true {what} {prefix}")
-            })
-            .collect();
-        let lines = format!(
-            "user add '{name}' --no-password\nrole add '{name}'\n{}\nuser grant-role '{name}' '{name}'",
-            grants.join("\n")
-        );
-        let lines: Vec<String> =
-            lines.lines().map(|line| format!("{ROOT} {} {line}", self.endpoint())).collect();
+        let mut lines =
+            vec![format!("user add '{name}' --no-password"), format!("role add '{name}'")];
+        lines.extend(rights(name, right).into_iter().map(|(what, prefix)| {
+            format!("role grant-permission '{name}' --prefix=true {what} {prefix}")
+        }));
+        lines.push(format!("user grant-role '{name}' '{name}'"));
         self.script(&format!(
             "[ -e '{name}.pem' ] || {{ certificate '{name}' '{name}'\n{}\n}}",
-            lines.join("\n")
+            self.lines(&lines)
         ));
     }
 
@@ -181,9 +187,18 @@ impl<'a> Store<'a> {
         }
     }
 
+    fn line(&self, name: &str, line: &str) -> String {
+        let (endpoint, files) = (self.endpoint(), format!("/srv/store/{name}"));
+        format!("{ETCDCTL} --endpoints={endpoint} --cert={files}.pem --key={files}.key {line}")
+    }
+
+    fn lines(&self, lines: &[impl AsRef<str>]) -> String {
+        let lines: Vec<_> = lines.iter().map(|line| self.line("root", line.as_ref())).collect();
+        lines.join("\n")
+    }
+
     fn script(&self, lines: &str) {
-        let script = format!("({AUTHORITY}{lines}) 2>&1");
-        self.host.ok(&script);
+        self.host.ok(&format!("({AUTHORITY}{lines}) 2>&1"));
     }
 }
 

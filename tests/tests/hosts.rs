@@ -58,6 +58,8 @@ mod faults;
 mod fleet_ground;
 #[path = "hosts/fleet_hosts.rs"]
 mod fleet_hosts;
+#[path = "hosts/fleet_store.rs"]
+mod fleet_store;
 #[path = "hosts/gate.rs"]
 mod gate;
 #[path = "hosts/gate_people.rs"]

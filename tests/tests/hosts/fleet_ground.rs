@@ -5,7 +5,7 @@
 use crate::common::{SOON, is_in, status};
 use crate::sync_carrier::Carrier;
 use std::thread;
-use stint_tests::{Host, Network, Suite, eventually, with_etcd};
+use stint_tests::{Host, Network, Store, Suite, eventually, with_etcd};
 
 /// Where the fleet's policy is fetched.
 pub const POLICY_URL: &str = "https://carrier/fleet.policy";
@@ -38,7 +38,7 @@ pub struct Fleet {
 }
 
 impl Fleet {
-    /// Boots all of them at once. The hosts have sudo gated and fetch nothing yet.
+    /// Boots all of them at once. The hosts have sudo gated and fetch and follow nothing yet.
     pub fn boot() -> Self {
         let network = Network::of(&["carrier", "web-1", "web-2", "db-1"]);
         let member = |suite, name| {
@@ -61,6 +61,10 @@ impl Fleet {
             Self { carrier: carrier.join().expect("the carrier boots"), hosts }
         });
         fleet.carrier.host.ok(KEYS);
+        let store = Store::open(&fleet.carrier.host);
+        for host in &fleet.hosts {
+            store.admit_host(host);
+        }
         let signers = fleet.signers();
         let authority = fleet.carrier.authority();
         fleet.each(|host| {
@@ -69,6 +73,11 @@ impl Fleet {
             host.ok("stint reload && stint gate on sudo");
         });
         fleet
+    }
+
+    /// The store in the carrier, which knows the hosts and nobody else yet.
+    pub fn store(&self) -> Store<'_> {
+        Store::of(&self.carrier.host)
     }
 
     fn signers(&self) -> String {

@@ -5,6 +5,7 @@ use crate::common::{SOON, is_in, status};
 use crate::fleet_ground::{
     Fleet, LONG, POLICY_URL, REVOKED_URL, fetch, holds, rejected, root, serial,
 };
+use crate::fleet_store::refused_by_the_store;
 use crate::workflow::{ask, refused};
 use stint_tests::{Host, eventually};
 
@@ -50,6 +51,7 @@ fn what_is_signed_is_held_on_every_host_and_nothing_else_whatever_carries_it() {
     another_for_each(&fleet);
     kept_back(&fleet);
     carried_by_itself(&fleet);
+    refused_by_the_store(&fleet);
 }
 
 /// By a web server: each bad one is refused on each host, recorded, and the last good one held.
