@@ -102,6 +102,8 @@ mod policy;
 mod polkit;
 #[path = "hosts/prompt.rs"]
 mod prompt;
+#[path = "hosts/publication.rs"]
+mod publication;
 #[path = "hosts/record.rs"]
 mod record;
 #[path = "hosts/record_kept.rs"]
