@@ -24,6 +24,17 @@ pub fn outbox(host: &str) -> String {
     format!("{ROOT}out/{host}/")
 }
 
+/// Below [`outbox`]: which host it is, and whether it publishes.
+pub const HOST: &str = "host";
+/// Below [`outbox`]: there while the host is connected and its stintd answers.
+pub const ALIVE: &str = "alive";
+/// Below [`outbox`]: its pending requests, by id.
+pub const REQUESTS: &str = "requests/";
+/// Below [`outbox`]: its requests that ended within a day, by id.
+pub const DECISIONS: &str = "decisions/";
+/// Below [`outbox`]: its grants that run or are scheduled, by id.
+pub const GRANTS: &str = "grants/";
+
 /// What every host says of itself.
 pub const OUT: &str = "/stint/1/out/";
 

@@ -8,6 +8,7 @@ mod clock;
 pub mod fetch;
 pub mod follow;
 pub mod program;
+mod publish;
 mod quiet;
 pub mod stintd;
 pub mod store;

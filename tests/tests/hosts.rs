@@ -104,6 +104,8 @@ mod polkit;
 mod prompt;
 #[path = "hosts/publication.rs"]
 mod publication;
+#[path = "hosts/publish.rs"]
+mod publish;
 #[path = "hosts/record.rs"]
 mod record;
 #[path = "hosts/record_kept.rs"]

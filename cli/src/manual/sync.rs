@@ -20,7 +20,8 @@ pub fn page() -> String {
          who signed it, not by where it came from. So neither the server, nor whoever is on the \
          way, nor stint-sync itself can confer anything; they can hold back what is new. It is the \
          only part of stint with a network. The account stint-sync runs it, which owns nothing; on \
-         the bus it may hand over documents and say how its sources fare, and no more.",
+         the bus it may hand over documents, say how its sources fare and ask what is to be \
+         published, and no more.",
     );
     page.text(
         "It is started at boot where there is a sync.toml. That has to be root's and writable by \
@@ -64,6 +65,15 @@ pub fn page() -> String {
          it has, each pause is twice the one before, up to 15 minutes or to every, whichever is \
          longer. When only stintd is away it is tried again after 5 s, 10 s, and so on. Each address \
          goes its own way: a slow one holds up no other.",
+    );
+    page.heading("PUBLISHING");
+    page.text(
+        "In the store of [etcd] it writes, below /stint/1/out/HOST/, what the host says of itself: \
+         that it is there, and, where the policy says publish = true in [remote], its pending \
+         requests, what came of them for a day, and its grants, as in --json. Whoever may read there \
+         sees who asks for what and why. Only what differs is written, once a second at most. What \
+         lies there is compared at every beginning, so what a killed one left is put right; where \
+         publish is turned off all of it is taken out. stintd is never started for it.",
     );
     page.heading("EXIT STATUS");
     page.term("0", "Done.");

@@ -11,16 +11,13 @@ use sha2::{Digest as _, Sha256};
 use stint_proto::{Timestamp, fleet};
 use tokio::sync::Notify;
 
+use super::day::DayLease;
 use super::order::Span;
 use super::pages::Pages;
 use super::{Level, is_lost, within, words};
 use crate::clock;
 use crate::follow::Outcome;
 
-/// How long an answer lies there at the least: a day.
-const KEPT: Duration = Duration::from_secs(86_400);
-/// How long one lease is used for new answers.
-const LEASE_USED: Duration = Duration::from_secs(3_600);
 /// The most answers that wait to be written; of more the oldest are given up.
 const WAITING: usize = 1_024;
 /// The most that are written at once; etcd takes 128 in one step.
@@ -58,8 +55,8 @@ struct Answer {
 struct State {
     waiting: VecDeque<Answer>,
     answered: BTreeSet<Short>,
-    /// The lease, and since when it is used.
-    lease: Option<(i64, Duration)>,
+    /// On what answers are put: a day is long enough for who waits.
+    lease: DayLease,
     trouble: Option<String>,
 }
 
@@ -141,7 +138,7 @@ impl Answers {
             let done = self.put(client, batch).await;
             if let Err(error) = &done {
                 // A lease that is gone is another one's turn.
-                self.state.borrow_mut().lease = None;
+                self.state.borrow_mut().lease.forget();
                 if is_lost(error) {
                     return words(error);
                 }
@@ -159,20 +156,12 @@ impl Answers {
     }
 
     async fn put(&self, client: &Client, batch: Vec<Answer>) -> Result<(), Error> {
-        let now = clock::since_boot();
-        let lease = self.state.borrow().lease;
-        let lease = match lease {
-            Some((lease, since)) if now.saturating_sub(since) < LEASE_USED => lease,
-            _ => {
-                let seconds = KEPT.saturating_add(LEASE_USED).as_secs();
-                let seconds = i64::try_from(seconds).unwrap_or(i64::MAX);
-                let lease = within(client.lease_client().grant(seconds, None)).await?.id();
-                self.state.borrow_mut().lease = Some((lease, now));
-                lease
-            }
-        };
+        let mut lease = std::mem::take(&mut self.state.borrow_mut().lease);
+        let id = lease.id(client).await;
+        self.state.borrow_mut().lease = lease;
+        let id = id?;
         let put = |answer: Answer| {
-            TxnOp::put(answer.key, answer.value, Some(PutOptions::new().with_lease(lease)))
+            TxnOp::put(answer.key, answer.value, Some(PutOptions::new().with_lease(id)))
         };
         let mut latest: Vec<Answer> = Vec::new();
         for answer in batch {

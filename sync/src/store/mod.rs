@@ -3,6 +3,7 @@
 
 mod answers;
 mod connect;
+mod day;
 mod head;
 mod inbox;
 mod once;
@@ -23,6 +24,7 @@ use tokio::runtime::{Builder, Runtime};
 
 pub use crate::Level;
 pub use connect::{SIZE_LIMIT, check, connect};
+pub(crate) use day::DayLease;
 pub use once::once;
 pub use order::Span;
 pub use pages::{Entry, Pages};

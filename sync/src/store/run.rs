@@ -10,14 +10,16 @@ use stint_proto::Length;
 use super::answers::Answers;
 use super::inbox::Inbox;
 use super::{Level, connect};
+use crate::publish::Publisher;
 use crate::stintd::Daemon;
 use crate::{chance, clock, follow};
 
 /// The longest pause between two tries, and what a connection has to last for the next pause to be short.
 const LONGEST: Duration = Duration::from_secs(60);
 
-/// Follows the store for ever: hands over what lies there for this host, as soon as it does. `every` is how
-/// often stintd hears that all is well. What is to be told goes to `say`, a line at a time.
+/// Follows the store for ever: hands over what lies there for this host, as soon as it does, and publishes
+/// what this host says of itself. `every` is how often stintd hears that all is well. What is to be told
+/// goes to `say`, a line at a time.
 pub async fn run(
     etcd: &Etcd,
     every: Length,
@@ -26,6 +28,7 @@ pub async fn run(
 ) -> Infallible {
     let answers = Answers::default();
     let mut inbox = Inbox::new(daemon, say, every, &answers);
+    let mut publisher = Publisher::new(daemon, say);
     let mut tries = 0;
     tokio::time::sleep(follow::first_pause(chance())).await;
     loop {
@@ -35,6 +38,7 @@ pub async fn run(
             Ok(client) => tokio::select! {
                 why = inbox.serve(&client) => why,
                 why = answers.write(&client, say) => why,
+                why = publisher.serve(&client) => why,
             },
         };
         if clock::since_boot().saturating_sub(began) > LONGEST {
