@@ -128,6 +128,8 @@ mod session_places;
 mod sessions;
 #[path = "hosts/signed.rs"]
 mod signed;
+#[path = "hosts/signed_approvals.rs"]
+mod signed_approvals;
 #[path = "hosts/standing.rs"]
 mod standing;
 #[path = "hosts/state.rs"]
