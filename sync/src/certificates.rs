@@ -21,7 +21,15 @@ const HOST_LISTS: [&str; 3] = [
 /// With one line that says which file, and why there is nothing to believe.
 pub fn read(file: Option<&Path>) -> Result<Vec<Certificate<'static>>, String> {
     let Some(path) = file else { return read_first(&HOST_LISTS.map(PathBuf::from)) };
-    read_file(path).map_err(|error| format!("ca_file: {error}"))
+    read_named(path, "ca_file")
+}
+
+/// Reads the certificates of a file that a key of the settings names; never none.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_named(path: &Path, key: &str) -> Result<Vec<Certificate<'static>>, String> {
+    read_file(path).map_err(|error| format!("{key}: {error}"))
 }
 
 /// Of the first of these that is there.

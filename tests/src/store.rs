@@ -9,6 +9,9 @@ use std::time::Duration;
 /// The start of a line of etcdctl.
 const ETCDCTL: &str = "ETCDCTL_API=3 etcdctl --cacert=/srv/store/ca.pem";
 
+/// What an administrator sets up rights with.
+const SETUP: &str = include_str!("../../packaging/root/usr/share/stint/etcd-setup");
+
 /// As Debian's unit reads it. Metrics are for the host itself.
 const SETTINGS: &str = "ETCD_NAME=store\n\
     ETCD_LISTEN_CLIENT_URLS=https://0.0.0.0:2379\n\
@@ -54,6 +57,7 @@ pub fn with_etcd(host: HostBuilder) -> HostBuilder {
     host.package("etcd-client")
         .package("etcd-server")
         .package("openssl")
+        .file("/srv/etcd-setup", 0o755, SETUP)
         .file("/etc/default/etcd", 0o644, SETTINGS)
         .file("/etc/systemd/system/etcd.service.d/certificate.conf", 0o644, drop_in)
 }
@@ -74,11 +78,7 @@ impl<'a> Store<'a> {
         store.script(&format!(
             "certificate root root; certificate server '{name}' 'subjectAltName=DNS:{name}'\n\
              chown etcd server.key && systemctl start etcd\n{}",
-            store.lines(&[
-                "user add root --no-password",
-                "user grant-role root root",
-                "auth enable"
-            ])
+            store.setup_line("init")
         ));
         store
     }
@@ -162,16 +162,27 @@ impl<'a> Store<'a> {
 
     /// Makes somebody's certificate, and the user with these rights. Twice is once.
     fn admit(&self, name: &str, right: Right) {
-        let mut lines =
-            vec![format!("user add '{name}' --no-password"), format!("role add '{name}'")];
-        lines.extend(rights(name, right).into_iter().map(|(what, prefix)| {
-            format!("role grant-permission '{name}' --prefix=true {what} {prefix}")
-        }));
-        lines.push(format!("user grant-role '{name}' '{name}'"));
+        let verb = match right {
+            Right::Host => "host",
+            Right::Approver => "approver",
+            Right::Publisher => "publisher",
+        };
         self.script(&format!(
-            "[ -e '{name}.pem' ] || {{ certificate '{name}' '{name}'\n{}\n}}",
-            self.lines(&lines)
+            "[ -e '{name}.pem' ] || certificate '{name}' '{name}'\n{}",
+            self.setup_line(&format!("{verb} '{name}'"))
         ));
+    }
+
+    /// Runs etcd-setup as an administrator does, with these arguments.
+    #[must_use]
+    pub fn setup(&self, line: &str) -> Output {
+        self.host.run(&self.setup_line(line))
+    }
+
+    fn setup_line(&self, line: &str) -> String {
+        let files = "ETCDCTL_CACERT=/srv/store/ca.pem ETCDCTL_CERT=/srv/store/root.pem \
+                     ETCDCTL_KEY=/srv/store/root.key";
+        format!("ETCDCTL_ENDPOINTS={} {files} /srv/etcd-setup {line}", self.endpoint())
     }
 
     /// Gives a host somebody's certificate and key.
@@ -187,36 +198,14 @@ impl<'a> Store<'a> {
         }
     }
 
-    fn line(&self, name: &str, line: &str) -> String {
+    /// The line that runs etcdctl on its host with somebody's certificate.
+    #[must_use]
+    pub fn line(&self, name: &str, line: &str) -> String {
         let (endpoint, files) = (self.endpoint(), format!("/srv/store/{name}"));
         format!("{ETCDCTL} --endpoints={endpoint} --cert={files}.pem --key={files}.key {line}")
-    }
-
-    fn lines(&self, lines: &[impl AsRef<str>]) -> String {
-        let lines: Vec<_> = lines.iter().map(|line| self.line("root", line.as_ref())).collect();
-        lines.join("\n")
     }
 
     fn script(&self, lines: &str) {
         self.host.ok(&format!("({AUTHORITY}{lines}) 2>&1"));
     }
-}
-
-/// What somebody may, and below which prefix.
-fn rights(name: &str, right: Right) -> Vec<(&'static str, String)> {
-    let (fleet, to, from) = ("/stint/1/fleet/", "/stint/1/in/", "/stint/1/out/");
-    let mut rights = vec![("read", fleet.to_owned())];
-    if right == Right::Host {
-        rights.push(("read", format!("{to}{name}/")));
-        rights.push(("readwrite", format!("{from}{name}/")));
-        return rights;
-    }
-    rights.push(("read", from.to_owned()));
-    rights.push(("readwrite", to.to_owned()));
-    rights.push(("write", format!("{fleet}revocations/")));
-    rights.push(("write", format!("{fleet}grants/")));
-    if right == Right::Publisher {
-        rights.push(("write", format!("{fleet}policy/")));
-    }
-    rights
 }

@@ -42,6 +42,8 @@ mod drift;
 mod edits;
 #[path = "hosts/environment.rs"]
 mod environment;
+#[path = "hosts/etcd.rs"]
+mod etcd;
 #[path = "hosts/expiry.rs"]
 mod expiry;
 #[path = "hosts/export.rs"]

@@ -1,14 +1,15 @@
 //! A connection to a store: https alone, the authorities of a file alone, a certificate of our own, and
-//! bounds of size and time. Asks the store nothing.
+//! bounds of size and time. Asks the store for nothing but whether it speaks with us.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::Duration;
 
-use etcd_client::{Certificate, Channel, Client, ConnectOptions, Identity, TlsOptions};
+use etcd_client::{Certificate, Channel, Client, ConnectOptions, GetOptions, Identity, TlsOptions};
 use stint_hostfiles::{ReadError, read_plain};
 use stint_policy::sync::{EndpointUrl, Etcd};
 use stint_policy::text::harmless;
+use stint_proto::fleet;
 use tonic::transport::Endpoint;
 
 use super::trouble;
@@ -38,7 +39,7 @@ pub async fn connect(etcd: &Etcd) -> Result<Client, String> {
     let tls = tls(etcd)?;
     let mut troubles: Vec<String> = Vec::new();
     for endpoint in in_turn(&etcd.endpoints, chance()) {
-        match connect_to(endpoint, &tls).await {
+        match connect_to(prepared(endpoint, &tls, etcd)?).await {
             Ok(client) => return Ok(client),
             Err(why) if etcd.endpoints.len() == 1 => return Err(why),
             Err(why) => troubles.push(format!("{endpoint}: {why}")),
@@ -55,32 +56,58 @@ fn in_turn(endpoints: &[EndpointUrl], chance: u32) -> impl Iterator<Item = &Endp
     endpoints.iter().cycle().skip(first).take(many)
 }
 
-async fn connect_to(endpoint: &EndpointUrl, tls: &TlsOptions) -> Result<Client, String> {
-    let too_long = || "connecting took longer than 10 s".to_owned();
-    let channel = Endpoint::from_shared(endpoint.as_str().to_owned())
-        .and_then(|built| built.tls_config(tls.clone()))
+/// A member as it is to be connected to.
+fn prepared(endpoint: &EndpointUrl, tls: &TlsOptions, etcd: &Etcd) -> Result<Endpoint, String> {
+    let endpoint = Endpoint::from_shared(endpoint.as_str().to_owned())
         .and_then(|built| built.user_agent(concat!("stint-sync/", env!("CARGO_PKG_VERSION"))))
-        .map_err(|error| trouble::of(&error))?
+        .map_err(|error| trouble::of(&error))?;
+    // The certificates could be read, so it is the key.
+    let endpoint = endpoint.tls_config(tls.clone()).map_err(|_| {
+        let name = harmless(&etcd.key_file.to_string_lossy());
+        format!("key_file: {name}: it is no key to the certificate of cert_file (PEM)")
+    })?;
+    Ok(endpoint
         .connect_timeout(CONNECT_LIMIT)
         .timeout(ANSWER_LIMIT)
         .http2_keep_alive_interval(ALIVE)
         .keep_alive_timeout(ALIVE_LIMIT)
         .keep_alive_while_idle(true)
-        .http2_max_header_list_size(HEAD_LIMIT);
-    let channel = tokio::time::timeout(CONNECT_LIMIT, channel.connect())
+        .http2_max_header_list_size(HEAD_LIMIT))
+}
+
+async fn connect_to(endpoint: Endpoint) -> Result<Client, String> {
+    let too_long = || "connecting took longer than 10 s".to_owned();
+    let channel = tokio::time::timeout(CONNECT_LIMIT, endpoint.connect())
         .await
         .map_err(|_| too_long())?
         .map_err(|error| trouble::of(&error))?;
     // A member that is cut off from the others says so, where it would else only be silent.
     let options = ConnectOptions::new().with_require_leader(true);
-    Client::from_channel(Channel::Tonic(channel), Some(options))
-        .await
-        .map_err(|error| trouble::words(&error))
+    let client = Client::from_channel(Channel::Tonic(channel), Some(options)).await;
+    let client = client.map_err(|error| trouble::words(&error))?;
+    let known = tokio::time::timeout(CONNECT_LIMIT, is_known(&client));
+    known.await.map_err(|_| too_long())?.map(|()| client)
+}
+
+/// Whether the store speaks with us at all: that it does not believe our certificate it says, in TLS 1.3, only
+/// when we are connected, and by ending that. Any answer will do, a refusal too.
+async fn is_known(client: &Client) -> Result<(), String> {
+    let options = GetOptions::new().with_count_only();
+    match client.kv_client().get(fleet::ROOT, Some(options)).await {
+        Err(error) if trouble::is_cut(&error) => Err(
+            "the store ends the connection when it has seen our certificate (cert_file): it may have \
+             expired, or be signed by nobody whom the store believes"
+                .to_owned(),
+        ),
+        Err(error) if trouble::is_lost(&error) => Err(trouble::words(&error)),
+        Ok(_) | Err(_) => Ok(()),
+    }
 }
 
 /// Whom to believe, and who we are; read anew for each connection, so that what was replaced counts.
 fn tls(etcd: &Etcd) -> Result<TlsOptions, String> {
-    certificates::read(Some(&etcd.ca_file))?;
+    certificates::read_named(&etcd.ca_file, "ca_file")?;
+    certificates::read_named(&etcd.cert_file, "cert_file")?;
     let authorities = pem(&etcd.ca_file, "ca_file")?;
     let certificate = pem(&etcd.cert_file, "cert_file")?;
     let key = pem(&etcd.key_file, "key_file")?;
@@ -97,9 +124,7 @@ fn tls(etcd: &Etcd) -> Result<TlsOptions, String> {
 pub fn check(etcd: &Etcd) -> Result<(), String> {
     let tls = tls(etcd)?;
     for endpoint in &etcd.endpoints {
-        Endpoint::from_shared(endpoint.as_str().to_owned())
-            .and_then(|built| built.tls_config(tls.clone()))
-            .map_err(|error| trouble::of(&error))?;
+        prepared(endpoint, &tls, etcd)?;
     }
     Ok(())
 }

@@ -58,6 +58,11 @@ pub fn is_lost(error: &etcd_client::Error) -> bool {
     }
 }
 
+/// Whether the connection ended before the store said anything.
+pub(super) fn is_cut(error: &etcd_client::Error) -> bool {
+    matches!(error, etcd_client::Error::GRpcStatus(status) if status.source().is_some())
+}
+
 /// Whether what was asked for happened so long ago that the store has forgotten it.
 #[must_use]
 pub fn is_compacted(error: &etcd_client::Error) -> bool {
@@ -86,5 +91,61 @@ pub(super) fn of(error: &(dyn Error + 'static)) -> String {
             None => error.source(),
         };
     }
-    harmless(&last.to_string())
+    match last.to_string().as_str() {
+        "Timeout expired" => "the store does not answer".to_owned(),
+        "connection closed" => "the connection was closed".to_owned(),
+        other => harmless(other),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fmt;
+
+    use super::*;
+
+    /// An error behind which there is another.
+    #[derive(Debug)]
+    struct Behind(Box<dyn Error + Send + Sync>);
+
+    impl fmt::Display for Behind {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("transport error")
+        }
+    }
+
+    impl Error for Behind {
+        fn source(&self) -> Option<&(dyn Error + 'static)> {
+            Some(&*self.0)
+        }
+    }
+
+    #[test]
+    fn the_innermost_reason_is_told_and_nothing_moves_a_cursor() {
+        let tls = rustls::Error::InvalidCertificate(rustls::CertificateError::UnknownIssuer);
+        let deep = Behind(Box::new(Behind(Box::new(io::Error::other(tls)))));
+        assert!(of(&deep).contains("nobody whom this host believes"), "{}", of(&deep));
+        let refused = Behind(Box::new(io::Error::from(io::ErrorKind::ConnectionRefused)));
+        assert_eq!(of(&refused), "the server takes no connections");
+        let strange = Behind(Box::new(io::Error::other("no\u{1b}[2J")));
+        assert_eq!(of(&strange), "no\\u{1b}[2J");
+    }
+
+    #[test]
+    fn what_the_store_says_is_its_word_and_all_else_a_connection_that_is_lost() {
+        let said = |code, text: &str| {
+            etcd_client::Error::GRpcStatus(tonic::Status::new(code, text.to_owned()))
+        };
+        let denied = said(Code::PermissionDenied, "etcdserver: permission denied");
+        assert_eq!(words(&denied), "the store says: permission denied");
+        assert!(!is_lost(&denied) && !is_compacted(&denied) && !is_cut(&denied));
+        let text = "etcdserver: mvcc: required revision has been compacted";
+        assert!(is_compacted(&said(Code::OutOfRange, text)));
+        assert!(!is_lost(&said(Code::OutOfRange, text)));
+        assert!(is_lost(&said(Code::Unavailable, "etcdserver: no leader")));
+        let broken = tonic::Status::from_error(Box::new(Behind("Timeout expired".into())));
+        let broken = etcd_client::Error::GRpcStatus(broken);
+        assert!(is_lost(&broken) && is_cut(&broken));
+        assert_eq!(words(&broken), "the store does not answer");
+    }
 }
