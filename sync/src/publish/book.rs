@@ -5,7 +5,7 @@ use std::future::Future;
 
 use stint_proto::Publication;
 
-use super::outbox::{Change, Texts, differences, wanted};
+use super::outbox::{Change, Texts, can_wait, differences, wanted};
 
 /// Why something was not done.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,6 +46,13 @@ impl<P: Shelf> Book<P> {
     #[cfg(test)]
     pub fn known(self) -> Option<(String, Texts)> {
         self.known
+    }
+
+    /// Whether something is to be written, and nobody waits for it.
+    pub fn can_wait(&self, publication: &Publication) -> bool {
+        let Some((_, lying)) = &self.known else { return false };
+        let changes = differences(lying, &wanted(publication).0).concat();
+        !changes.is_empty() && can_wait(&changes, publication)
     }
 
     /// Has the place say what the publication says; answers how much of that finds no room there.

@@ -16,9 +16,9 @@ use stint_proto::fleet::{SOURCE, is_host};
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
-use crate::Level;
 use crate::stintd::Daemon;
-use book::{Book, Failed};
+use crate::{Level, chance, clock};
+use book::{Book, Failed, Shelf};
 use place::Place;
 
 /// How stintd is told of what cannot be published, beside the sources of documents.
@@ -33,6 +33,8 @@ const POLL: u64 = 60;
 const POLL_LIMIT: Duration = Duration::from_secs(POLL + 20);
 /// The shortest time from one round of writes to the next: what changes meanwhile is written with it.
 const PACE: Duration = Duration::from_secs(1);
+/// Within how long is written what nobody waits for.
+const SPREAD: Duration = Duration::from_secs(5);
 /// How long until stintd is asked again where it did not answer.
 const STINTD: Duration = Duration::from_secs(5);
 /// How often it may not answer before that is told.
@@ -74,7 +76,7 @@ impl<'a, D: Daemon, S: Fn(Level, &str)> Publisher<'a, D, S> {
     ) -> String {
         let mut seen = 0;
         loop {
-            let publication = match self.ask(seen).await {
+            let publication = match self.ask_unhurried(seen, &book).await {
                 Ok(publication) => publication,
                 Err(why) => {
                     answers.send_replace(None);
@@ -97,6 +99,27 @@ impl<'a, D: Daemon, S: Fn(Level, &str)> Publisher<'a, D, S> {
                 }
             }
         }
+    }
+
+    /// The same; where nobody waits for what has changed, it may have changed again: what all of a fleet
+    /// would write in one moment is written within some seconds, as chance has it.
+    async fn ask_unhurried<P: Shelf>(
+        &self,
+        seen: u64,
+        book: &Book<P>,
+    ) -> Result<Publication, String> {
+        let mut publication = self.ask(seen).await?;
+        let until = clock::since_boot().saturating_add(spread(chance()));
+        while book.can_wait(&publication) {
+            let left = until.saturating_sub(clock::since_boot());
+            let Ok(next) = timeout(left, self.ask(publication.version)).await else { break };
+            publication = next?;
+            // A flood of such changes is not asked for one by one.
+            if book.can_wait(&publication) {
+                sleep(PACE.min(left)).await;
+            }
+        }
+        Ok(publication)
     }
 
     /// What there is to publish, under a name that can stand in a key.
@@ -145,6 +168,11 @@ impl<'a, D: Daemon, S: Fn(Level, &str)> Publisher<'a, D, S> {
             let _ = self.daemon.report(PUBLISHING, "").await;
         }
     }
+}
+
+/// Up to [`SPREAD`], as chance has it.
+fn spread(chance: u32) -> Duration {
+    SPREAD.mul_f64(f64::from(chance) / f64::from(u32::MAX))
 }
 
 #[cfg(test)]

@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
-use stint_proto::fleet::{DECISIONS, GRANTS, HOST, REQUESTS, outbox};
-use stint_proto::{Publication, json};
+use stint_proto::fleet::{DECISIONS, GRANTS, HOST, REQUESTS, outbox, told_by};
+use stint_proto::{Grant, Origin, Publication, json};
 
 /// The most bytes of one value; what is longer is not published.
 pub const VALUE_LIMIT: usize = 64 * 1024;
@@ -41,6 +41,12 @@ impl Change {
         match self {
             Self::Put { key, text, .. } => key.len() + text.len(),
             Self::Delete { key } => key.len(),
+        }
+    }
+
+    fn key(&self) -> &str {
+        match self {
+            Self::Put { key, .. } | Self::Delete { key } => key,
         }
     }
 
@@ -132,6 +138,24 @@ pub fn differences(lying: &Texts, wanted: &Texts) -> Vec<Vec<Change>> {
     batches
 }
 
+/// Whether nobody waits for what these changes say: only that something is over, or what came of a signed
+/// document, which all of a fleet says in one moment.
+pub fn can_wait(changes: &[Change], publication: &Publication) -> bool {
+    let of_a_document = |id: &str| {
+        let is_it = |grant: &&Grant| grant.id.as_str() == id && grant.origin == Origin::Remote;
+        publication.grants.iter().any(|grant| is_it(&grant))
+    };
+    changes.iter().all(|change| {
+        let below = told_by(change.key()).map_or("", |(_, below)| below);
+        match change {
+            _ if below == HOST => true,
+            Change::Put { .. } => below.strip_prefix(GRANTS).is_some_and(of_a_document),
+            // Turned off, it is to go.
+            Change::Delete { .. } => publication.publish && below.starts_with(GRANTS),
+        }
+    })
+}
+
 fn is_decision(key: &str) -> bool {
-    stint_proto::fleet::told_by(key).is_some_and(|(_, below)| below.starts_with(DECISIONS))
+    told_by(key).is_some_and(|(_, below)| below.starts_with(DECISIONS))
 }

@@ -214,6 +214,34 @@ fn nothing_new_costs_no_write_and_one_look() {
 }
 
 #[test]
+fn what_a_person_waits_for_is_not_held_up_and_what_a_fleet_says_at_once_is() {
+    let remote = |number| Grant { origin: Origin::Remote, ..grant(number, "signed") };
+    let before = Publication { grants: vec![grant(1, "x"), remote(2)], publish: true, ..nothing() };
+    let mut memory = Memory::default();
+    let mut book = Book::new(&mut memory);
+    assert!(!book.can_wait(&before), "nothing is known of what lies there");
+    wait(book.bring(&before)).unwrap();
+    assert!(!book.can_wait(&before), "there is nothing to write");
+    let asked = vec![request(5, RequestState::Pending, "x")];
+    for (now, waits) in [
+        (Publication { serial: Some(7), ..before.clone() }, true),
+        (Publication { grants: Vec::new(), ..before.clone() }, true),
+        (nothing(), false),
+        (Publication { grants: vec![grant(1, "x"), remote(2), remote(3)], ..before.clone() }, true),
+        (
+            Publication { grants: vec![grant(1, "x"), remote(2), grant(3, "x")], ..before.clone() },
+            false,
+        ),
+        (Publication { requests: asked.clone(), serial: Some(7), ..before.clone() }, false),
+        (Publication { ended: asked, grants: Vec::new(), ..before.clone() }, false),
+    ] {
+        assert_eq!(book.can_wait(&now), waits, "{now:?}");
+    }
+    let spread = |chance| super::spread(chance).as_secs();
+    assert_eq!((spread(0), spread(u32::MAX / 2), spread(u32::MAX)), (0, 2, 5));
+}
+
+#[test]
 fn many_changes_are_as_many_transactions_as_the_store_takes() {
     let many = |count: usize, size: usize| -> Texts {
         (0..count).map(|n| (format!("/stint/1/out/web-1/grants/{n}"), "x".repeat(size))).collect()
