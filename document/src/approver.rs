@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use crate::pattern::means;
 use crate::signature::By;
 use crate::signers::{in_time, judge};
-use crate::{Kind, Signers, Times};
+use crate::{Kind, Refusal, Signers, Times};
 
 /// The names of somebody who signed an approval and may.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -18,12 +18,15 @@ pub struct Approver {
     /// These, and every other name that the same key has: in lines that are about something else or not
     /// of this time, and in its certificate. Whoever has the key is all of them.
     pub all: BTreeSet<String>,
-    /// The line, if there is one, that lets the key sign approvals as whoever fits a pattern.
-    pub vague: Option<usize>,
 }
 
 impl Approver {
-    pub(crate) fn of(by: &By, signers: &Signers, times: Times) -> Self {
+    /// Whoever made such a signature, who may sign approvals.
+    ///
+    /// # Errors
+    /// [`Refusal::Pattern`] when a line lets the key sign them as whoever fits a pattern: that says of
+    /// nobody that it is them.
+    pub(crate) fn of(by: &By, signers: &Signers, times: Times) -> Result<Self, Refusal> {
         let mut approver = Self { key: by.fingerprint(), ..Self::default() };
         for line in &signers.lines {
             if !line.options.authority && line.key == *by.key() {
@@ -33,7 +36,10 @@ impl Approver {
                 && in_time(line, Kind::Approval.namespace(), times).is_ok();
             match by {
                 _ if !may => {}
-                By::Key(_) if is_vague(&line.principals) => approver.vague = Some(line.number),
+                By::Key(_) if is_vague(&line.principals) => {
+                    let (signers, line) = (signers.path().to_owned(), line.number);
+                    return Err(Refusal::Pattern { signers, line, key: approver.key });
+                }
                 By::Key(_) => approver.names.extend(words(&line.principals)),
                 By::Certificate(certificate) => {
                     let meant = certificate.valid_principals().iter();
@@ -46,7 +52,7 @@ impl Approver {
             approver.all.extend(certificate.valid_principals().iter().cloned());
         }
         approver.all.extend(approver.names.iter().cloned());
-        approver
+        Ok(approver)
     }
 }
 

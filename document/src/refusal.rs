@@ -47,6 +47,15 @@ pub enum Refusal {
         /// How many it has.
         count: usize,
     },
+    /// It is an approval, and its signer is whoever fits a pattern.
+    Pattern {
+        /// The file that says so.
+        signers: String,
+        /// In which line, from 1.
+        line: usize,
+        /// With which key.
+        key: String,
+    },
     /// A signature is of another text, or of another key.
     Broken {
         /// Which, from 1.
@@ -123,6 +132,12 @@ impl fmt::Display for Refusal {
                 f,
                 "it has {count} signatures, and an approval is one approver's: each signs one of \
                  their own"
+            ),
+            Self::Pattern { signers, line, key } => write!(
+                f,
+                "line {line} of {} lets the key {key} sign approvals as whoever fits a pattern: it \
+                 has to name the account of one approver, letter by letter",
+                harmless(signers)
             ),
             Self::Broken { number } => write!(
                 f,

@@ -106,7 +106,7 @@ pub fn verify(document: &[u8], signers: &Signers, times: Times) -> Result<Verifi
         return Err(Refusal::NotAllowed { signers: signers.path().to_owned(), why });
     }
     let approver = match (kind, envelope.signatures.first()) {
-        (Kind::Approval, Some(signature)) => Some(Approver::of(&signature.by, signers, times)),
+        (Kind::Approval, Some(signature)) => Some(Approver::of(&signature.by, signers, times)?),
         _ => None,
     };
     let digest = Sha256::digest(text.as_bytes()).into();

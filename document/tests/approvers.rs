@@ -26,15 +26,12 @@ fn whose(signature: &str, lines: &str) -> Result<Approver, Refusal> {
     verify(document.as_bytes(), &signers, now()).map(|verified| verified.approver.unwrap())
 }
 
-/// `names | all`, or that it is vague.
+/// `names | all`.
 fn told(approver: &Approver) -> String {
     let list = |names: &std::collections::BTreeSet<String>| {
         names.iter().map(String::as_str).collect::<Vec<_>>().join(",")
     };
-    match approver.vague {
-        Some(line) => format!("vague {line}"),
-        None => format!("{} | {}", list(&approver.names), list(&approver.all)),
-    }
+    format!("{} | {}", list(&approver.names), list(&approver.all))
 }
 
 #[test]
@@ -54,15 +51,16 @@ fn every_name_that_a_key_has_is_told() {
         ("bob NS KEY\nalice valid-before=\"20200101\" KEY", "bob | alice,bob"),
         ("alice namespaces=\"policy@stint\" KEY\nlead@x NS KEY", "lead@x | alice,lead@x"),
         ("bob,!bob,carol NS KEY", "carol | carol"),
-        // A pattern is nobody's name, but where it lets sign nothing of this kind.
-        ("* NS KEY", "vague 1"),
-        ("bob,*@example.org NS KEY", "vague 1"),
-        ("bob NS KEY\nb?b NS KEY", "vague 2"),
+        // A pattern that lets sign nothing of this kind does no harm.
         ("bob NS KEY\n* namespaces=\"policy@stint\" KEY", "bob | bob"),
         ("bob NS KEY\n* cert-authority,NS KEY", "bob | bob"),
     ] {
         let text = lines.replace("NS", as_approval).replace("KEY", &key).replace("OTHER", &other);
         assert_eq!(told(&whose(&signature, &text).unwrap()), wanted, "{lines}");
+    }
+    for (lines, at) in [("* KEY", 1), ("bob,*@example.org KEY", 1), ("bob KEY\nb?b KEY", 2)] {
+        let found = whose(&signature, &lines.replace("KEY", &key)).unwrap_err();
+        assert!(matches!(found, Refusal::Pattern { line, .. } if line == at), "{lines}: {found}");
     }
     for lines in [
         "bob namespaces=\"policy@stint\" KEY",

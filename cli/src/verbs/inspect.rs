@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 use stint_document::{
-    Content, Document, Revoked, Signers, Times, Verdict, Verified, look, read, verify,
+    Content, Document, Kind, Revoked, Signers, Times, Verdict, Verified, look, read, verify,
 };
 use stint_policy::text::harmless;
 use stint_policy::{Diagnostic, Loaded, Policy, SourceFile, parse_alone, parse_signed};
@@ -125,6 +125,10 @@ fn text(found: &Found, host: &str, here: &Here) -> String {
         None => {}
     }
     lines.push(match &found.why {
+        None if header.kind == Kind::Approval => {
+            let text = "believes the signature; whether it counts is judged there";
+            styled(GOOD, &format!("{} {text}.", harmless(host)))
+        }
         None => styled(GOOD, &format!("{} believes it.", harmless(host))),
         Some(why) => styled(BAD, &format!("{} does not believe it: {why}.", harmless(host))),
     });

@@ -21,11 +21,11 @@ pub(super) struct Word {
     /// What they have to say.
     pub(super) note: Option<String>,
     /// By which signature, where it came by one.
-    pub(super) signed: Option<Signed>,
+    pub(super) signature: Option<Signature>,
 }
 
-/// A word that came as a signed document.
-pub(super) struct Signed {
+/// That a word came as a signed document.
+pub(super) struct Signature {
     /// With which key: `SHA256:…`.
     pub(super) key: String,
     /// The document, which counts once.
@@ -52,7 +52,7 @@ impl Engine {
     /// not count.
     pub async fn approve(&self, order: ApproveOrder, caller: &BusCaller) -> Result<Shown, Refusal> {
         let person = self.person(caller).await?;
-        let word = Word { person, id: order.id, note: order.note, signed: None };
+        let word = Word { person, id: order.id, note: order.note, signature: None };
         let done = self.approve_by(word, &order.digest).await;
         done.map(|(request, _)| request.shown())
     }
@@ -66,7 +66,7 @@ impl Engine {
         word: Word,
         digest: &str,
     ) -> Result<(Request, String), Refusal> {
-        let Word { person, id, note, signed } = word;
+        let Word { person, id, note, signature } = word;
         let note = note.filter(|note| !note.trim().is_empty());
         if let Some(note) = &note {
             check_text("a note", note)?;
@@ -82,20 +82,20 @@ impl Engine {
         let policy = self.policy();
         let mut request = self.pending_request(&asked.id, seen).await?;
         Self::decides(&policy, &person, &request)?;
-        let key = signed.as_ref().map(|signed| signed.key.clone());
+        let key = signature.as_ref().map(|signature| signature.key.clone());
         let (user, at) = (person.user.clone(), self.now().wall);
         let approval = Approval { user, uid: person.uid, at, note: note.clone(), key };
         request.approve(approval, digest).map_err(|why| not_counted(why, &request))?;
         // Not only with the last approval: what cannot be granted shall not gather them.
         self.may_start(&policy, &request, &requester).await?;
-        let text = approved_text(&person, &request, signed.as_ref(), note.as_deref());
+        let text = approved_text(&person, &request, signature.as_ref(), note.as_deref());
         let said = self.about_request(
             Event::RequestApproved,
             &request,
             person.user.as_str(),
             text.clone(),
         );
-        let taken = signed.map(|signed| Write::Document(signed.taken));
+        let taken = signature.map(|signature| Write::Document(signature.taken));
         if request.missing() == 0 {
             let done = self.fulfil(request, &policy, vec![said], taken).await;
             drop(changing);
@@ -112,9 +112,8 @@ impl Engine {
     /// # Errors
     /// [`Refusal`] when it may not be, or could not be made durable.
     pub async fn deny(&self, order: DenyOrder, caller: &BusCaller) -> Result<Shown, Refusal> {
-        check_text("a denial", &order.reason)?;
         let person = self.person(caller).await?;
-        let word = Word { person, id: order.id, note: Some(order.reason), signed: None };
+        let word = Word { person, id: order.id, note: Some(order.reason), signature: None };
         let done = self.deny_by(word, None).await;
         done.map(|(request, _)| request.shown())
     }
@@ -128,7 +127,7 @@ impl Engine {
         word: Word,
         digest: Option<&str>,
     ) -> Result<(Request, String), Refusal> {
-        let Word { person, id, note, signed } = word;
+        let Word { person, id, note, signature } = word;
         let why = note.unwrap_or_default();
         check_text("a denial", &why)?;
         let changing = self.changes.lock().await;
@@ -148,11 +147,11 @@ impl Engine {
             request.role,
             request.user,
             request.id,
-            with_key(signed.as_ref())
+            with_key(signature.as_ref())
         );
         let mut said = self.about_request(Event::RequestDenied, &request, by, text.clone());
         said.reason = Some(why);
-        let taken = signed.map(|signed| Write::Document(signed.taken));
+        let taken = signature.map(|signature| Write::Document(signature.taken));
         self.replace(&request, said, taken).await?;
         self.announce_end(&request);
         drop(changing);
@@ -261,14 +260,14 @@ impl Engine {
     }
 }
 
-fn with_key(signed: Option<&Signed>) -> String {
-    signed.map_or_else(String::new, |signed| format!(", signed with {}", signed.key))
+fn with_key(signature: Option<&Signature>) -> String {
+    signature.map_or_else(String::new, |signature| format!(", signed with {}", signature.key))
 }
 
 fn approved_text(
     person: &Person,
     request: &Request,
-    signed: Option<&Signed>,
+    signature: Option<&Signature>,
     note: Option<&str>,
 ) -> String {
     let note = note.map_or_else(String::new, |note| format!(": {note}"));
@@ -280,7 +279,7 @@ fn approved_text(
         request.id,
         request.approvals.len(),
         request.terms.approvals_needed,
-        with_key(signed)
+        with_key(signature)
     )
 }
 

@@ -8,11 +8,11 @@ use std::time::Duration;
 use sha2::{Digest as _, Sha256};
 use stint_document::{Approval, Approver, Header, Verdict, Verified};
 use stint_policy::text::quoted;
-use stint_proto::{Delivery, DeliveryOutcome, ErrorCode, SIGNERS_FILE, UserName};
+use stint_proto::{Delivery, DeliveryOutcome, ErrorCode, UserName};
 
 use super::delivery;
 use crate::accounts::{self, Account, AccountError};
-use crate::engine::decide::{Signed, Word, no_such};
+use crate::engine::decide::{Signature, Word, no_such};
 use crate::engine::{Engine, Refusal};
 use crate::store::{Digest, TakenDocument};
 
@@ -52,8 +52,8 @@ impl Engine {
         }
         let account = self.account_of(approver.clone()).await?;
         let by = account.name.clone();
-        let signed = Signed { key: approver.key.clone(), taken };
-        match Box::pin(self.weigh(account, &approval, signed)).await {
+        let signature = Signature { key: approver.key.clone(), taken };
+        match Box::pin(self.weigh(account, &approval, signature)).await {
             Ok(text) => Ok(delivery(verified, DeliveryOutcome::Taken, text)),
             Err(no) => {
                 let counted = self.store.is_taken(digest).await.unwrap_or(false);
@@ -80,7 +80,7 @@ impl Engine {
         &self,
         account: Account,
         approval: &Approval,
-        signed: Signed,
+        signature: Signature,
     ) -> Result<String, Refusal> {
         let Approval { role, digest, .. } = approval;
         if !self.policy().remote.as_ref().is_some_and(|remote| remote.approves(role)) {
@@ -101,7 +101,7 @@ impl Engine {
             ));
         }
         let note = approval.note.clone();
-        let word = Word { person, id: request.id, note, signed: Some(signed) };
+        let word = Word { person, id: request.id, note, signature: Some(signature) };
         let (request, text) = match approval.verdict {
             Verdict::Approve => self.approve_by(word, digest).await?,
             Verdict::Deny => self.deny_by(word, Some(digest)).await?,
@@ -154,12 +154,6 @@ fn one_account(
     by_name: &dyn Fn(&UserName) -> Result<Option<Account>, AccountError>,
 ) -> Result<Account, Refusal> {
     let key = &approver.key;
-    if let Some(line) = approver.vague {
-        return refuse(format!(
-            "line {line} of {SIGNERS_FILE} lets the key {key} sign approvals as whoever fits a \
-             pattern: it has to name one account of this host, letter by letter"
-        ));
-    }
     let mut found = Vec::new();
     for name in approver.all.iter().filter_map(|name| name.parse().ok()) {
         found.extend(by_name(&name).map_err(|error| not_asked(&error))?);
@@ -219,7 +213,7 @@ mod tests {
         let set = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
         let all = [names, others].concat();
         let key = "SHA256:k".to_owned();
-        Approver { key, names: set(names), all: set(&all), vague: None }
+        Approver { key, names: set(names), all: set(&all) }
     }
 
     #[test]
@@ -239,8 +233,6 @@ mod tests {
             assert!(refusal.message.contains(wanted), "{names:?} {others:?}: {refusal}");
             assert_eq!(refusal.code, ErrorCode::Refused);
         }
-        let vague = Approver { vague: Some(3), ..approver(&["bob"], &[]) };
-        assert!(name(&vague).unwrap_err().message.contains("line 3 of /etc/stint/allowed_signers"));
         // Who the others are may be known later.
         assert_eq!(name(&approver(&["bob"], &["broken"])).unwrap_err().code, ErrorCode::Failed);
     }
