@@ -8,6 +8,7 @@
 mod action;
 mod diagnostic;
 pub mod explain;
+pub mod fleet;
 mod hours;
 pub mod language;
 mod load;

@@ -2,6 +2,7 @@
 //! Reads no file itself, and knows the host only by what it is told.
 
 mod etcd;
+mod fleet;
 mod grants;
 mod remote;
 mod report;
@@ -18,6 +19,7 @@ use stint_proto::{GroupName, RoleName, UserName};
 
 use crate::language::keys;
 use crate::{Diagnostic, Policy, Position, Principal, Remote, Role};
+pub(crate) use fleet::read as read_fleet;
 use report::Report;
 use source::Source;
 pub(crate) use sync::read as read_sync;
