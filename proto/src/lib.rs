@@ -23,6 +23,7 @@ mod request;
 mod residue;
 mod review;
 mod standing;
+pub mod store;
 pub mod text;
 mod time;
 mod words;

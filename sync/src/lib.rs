@@ -7,6 +7,7 @@ mod certificates;
 mod clock;
 pub mod fetch;
 pub mod follow;
+mod person;
 pub mod program;
 mod publish;
 mod quiet;

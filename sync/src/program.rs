@@ -11,7 +11,7 @@ use stint_proto::SYNC_FILE;
 
 use crate::follow::{End, Fetched, Follower, Tidings};
 use crate::stintd::Bus;
-use crate::{Level, certificates, chance, clock, fetch, follow, stintd, store};
+use crate::{Level, certificates, chance, clock, fetch, follow, person, stintd, store};
 
 const USAGE: &str = "\
 stint-sync: fetches signed documents over https and hands them to stintd. systemd starts it, where
@@ -20,6 +20,7 @@ there is a /etc/stint/sync.toml.
 Usage: stint-sync
        stint-sync --check     say whether /etc/stint/sync.toml is in order, and exit
        stint-sync --once      fetch everything once, say what came of it, and exit
+       stint-sync --store FILE   ask a store for stint(1), which starts it, in your own name
        stint-sync --help | --version
 
 See stint-sync(8).
@@ -28,7 +29,7 @@ See stint-sync(8).
 /// Who runs it: an account that owns nothing.
 const ACCOUNT: &str = "stint-sync";
 /// What sysexits.h calls it when the configuration is wrong; to start again would change nothing.
-const BAD_CONFIGURATION: u8 = 78;
+pub const BAD_CONFIGURATION: u8 = 78;
 
 /// Does what these words ask for.
 #[must_use]
@@ -37,12 +38,14 @@ pub fn run(arguments: &[&str]) -> ExitCode {
         [] => carry(Mode::Follow),
         ["--check"] => carry(Mode::Check),
         ["--once"] => carry(Mode::Once),
+        ["--store", file] => person::run(Path::new(file)),
         ["--help" | "-h"] => say(USAGE.trim_end()),
         ["--version" | "-V"] => say(concat!("stint-sync ", env!("CARGO_PKG_VERSION"))),
         words => {
-            let known = ["--check", "--once", "--help", "-h", "--version", "-V"];
+            let known = ["--check", "--once", "--store", "--help", "-h", "--version", "-V"];
             let problem = match words.iter().find(|word| !known.contains(word)) {
                 Some(word) => format!("{word:?} is not understood"),
+                None if words == ["--store"] => "--store needs a FILE, a fleet.toml".to_owned(),
                 None => "one option at a time".to_owned(),
             };
             eprint!("stint-sync: {problem}\n\n{USAGE}");

@@ -11,7 +11,7 @@ pub fn page() -> String {
     let mut page = Page::new("stint-sync", 8, "fetches signed documents for stintd over https");
     page.heading("SYNOPSIS");
     page.example(
-        "stint-sync\nstint-sync --check\nstint-sync --once\nstint-sync --help | --version",
+        "stint-sync\nstint-sync --check\nstint-sync --once\nstint-sync --store FILE\nstint-sync --help | --version",
     );
     page.heading("DESCRIPTION");
     page.text(
@@ -39,6 +39,13 @@ pub fn page() -> String {
          root:",
     );
     page.example("runuser -u stint-sync -- stint-sync --once");
+    page.term(
+        "--store FILE",
+        "Ask the store of a fleet for stint(1), which starts it so: in the person's name and with the \
+         certificate that FILE, their fleet.toml, names. Questions are read and answers written a JSON \
+         document a line; it ends with its input. It refuses to be root, and has nothing to do with \
+         sync.toml.",
+    );
     page.term("--help, --version", "Say how it is called, or which version it is, and exit.");
     page.heading("KEYS");
     page.text("The keys of /etc/stint/sync.toml. One that is not known is an error.");

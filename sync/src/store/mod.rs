@@ -30,6 +30,7 @@ pub use order::Span;
 pub use pages::{Entry, Pages};
 pub use run::run;
 pub use trouble::{is_compacted, is_lost, words};
+pub(crate) use watch::{Change, Heard, Start, Watch};
 
 /// How long a call may take, from the first byte to the last.
 const CALL_LIMIT: Duration = Duration::from_secs(30);

@@ -7,17 +7,17 @@ use super::pages::Entry;
 use super::{SIZE_LIMIT, within};
 
 /// Which of the parts.
-pub(super) type Part = usize;
+pub(crate) type Part = usize;
 
 /// What is watched: everything below this, from this revision on.
-pub(super) struct Start<'a> {
-    pub(super) prefix: &'a str,
-    pub(super) revision: i64,
+pub(crate) struct Start<'a> {
+    pub(crate) prefix: &'a str,
+    pub(crate) revision: i64,
 }
 
 /// A change.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Change {
+pub(crate) enum Change {
     /// Something lies there now.
     Put(Entry),
     /// Nothing does any more.
@@ -26,7 +26,7 @@ pub(super) enum Change {
 
 /// What the store says.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Heard {
+pub(crate) enum Heard {
     /// What changed; all before this revision has been told.
     Changes {
         /// Where.
@@ -43,13 +43,13 @@ pub(super) enum Heard {
 }
 
 /// A watch.
-pub(super) struct Watch {
+pub(crate) struct Watch {
     stream: WatchStream,
     revisions: Vec<i64>,
 }
 
 impl Watch {
-    pub(super) async fn open(client: &Client, from: &[Start<'_>]) -> Result<Self, Error> {
+    pub(crate) async fn open(client: &Client, from: &[Start<'_>]) -> Result<Self, Error> {
         let mut watches = client.watch_client().max_decoding_message_size(SIZE_LIMIT);
         let mut opened: Option<WatchStream> = None;
         for (part, from) in from.iter().enumerate() {
@@ -69,7 +69,7 @@ impl Watch {
     }
 
     /// What the store says next. Nothing is lost if this is given up while it waits.
-    pub(super) async fn next(&mut self) -> Result<Heard, Error> {
+    pub(crate) async fn next(&mut self) -> Result<Heard, Error> {
         loop {
             let Some(told) = self.stream.message().await? else {
                 return Ok(Heard::Ended("the store has ended the watch".to_owned()));
