@@ -12,6 +12,7 @@ mod draft;
 mod export;
 mod exposition;
 mod failure;
+mod fleet;
 mod gate;
 mod json;
 mod look;

@@ -67,7 +67,6 @@ pub fn document(text: &str, kind: Kind, key: &Path) -> Result<String, Failure> {
 ///
 /// # Errors
 /// When that is no host's name, or ssh-keygen does not sign it.
-#[expect(dead_code, reason = "for the verbs that decide on requests of other hosts")]
 pub fn approval(
     request: &Request,
     host: &str,

@@ -56,6 +56,8 @@ mod fault_rounds;
 mod fault_scenes;
 #[path = "hosts/faults.rs"]
 mod faults;
+#[path = "hosts/fleet.rs"]
+mod fleet;
 #[path = "hosts/fleet_ground.rs"]
 mod fleet_ground;
 #[path = "hosts/fleet_hosts.rs"]

@@ -3,6 +3,7 @@
 mod asking;
 mod auditing;
 mod deciding;
+mod fleet;
 mod policy;
 mod reviewing;
 mod signing;
@@ -16,6 +17,7 @@ pub use auditing::{
     AuditArgs, AuditVerb, ExportArgs, FilterArgs, Format, LogArgs, MetricsArgs, VerifyArgs,
 };
 pub use deciding::{ApproveArgs, DenyArgs};
+pub use fleet::{Named, PendingArgs, PublishArgs, WatchArgs};
 pub use policy::{PolicyArgs, PolicyVerb};
 pub use reviewing::ReviewArgs;
 pub use signing::{Addressed, DeliverArgs, InspectArgs, SignArgs};
@@ -27,7 +29,7 @@ pub use standing::StandingArgs;
     name = "stint",
     version,
     after_help = "Exit status: 0 done, 1 failed, 2 usage, 3 refused, \
-                  4 still pending when the wait ended, 5 no such id, 69 the daemon cannot be reached.",
+                  4 still pending when the wait ended, 5 no such id, 69 the daemon, or the store of the fleet, cannot be reached.",
     disable_help_subcommand = true,
     subcommand_value_name = "VERB",
     subcommand_help_heading = "Verbs"
@@ -82,15 +84,26 @@ pub enum Verb {
     #[command(after_help = "Examples:\n  stint drop\n  stint drop g4t9")]
     Drop(DropArgs),
     /// The requests that await your word; root and readers of the record see all that are pending
-    Pending(Json),
+    #[command(after_help = "Examples:\n  stint pending\n  stint pending --fleet\n\n\
+                      With --fleet they are those of all hosts that publish them, as HOST/ID; no daemon \
+                      is asked, and what the store says is shown and not believed: FLEET in stint(1).")]
+    Pending(PendingArgs),
     /// Say yes to a request, after a look at all that it confers
     #[command(
-        after_help = "Examples:\n  stint approve 7kq2\n  stint approve 7kq2 --note \"until the disk is clean\" --yes\n\n\
-                      What is approved is exactly what is shown. Without a terminal --yes is needed."
+        after_help = "Examples:\n  stint approve 7kq2\n  stint approve 7kq2 --note \"until the disk is clean\" --yes\n  \
+                      stint approve web-1/7kq2\n\n\
+                      What is approved is exactly what is shown. Without a terminal --yes is needed.\n\n\
+                      HOST/ID is a request of another host (stint pending --fleet). Your word is signed \
+                      with your SSH key and published; that host judges it, and what it says is waited \
+                      for. Exit status then: 3 it refuses, 4 it is away or has not answered: it does it \
+                      when it comes back."
     )]
     Approve(ApproveArgs),
     /// Say no to a request, which is shown first
-    #[command(after_help = "Example:\n  stint deny 7kq2 --reason \"wait for the change window\"")]
+    #[command(
+        after_help = "Examples:\n  stint deny 7kq2 --reason \"wait for the change window\"\n  \
+                      stint deny web-1/7kq2 --reason \"wait for the change window\""
+    )]
     Deny(DenyArgs),
     /// Who held what, how long, why, and who approved it; what of it asks for a decision; and a
     /// reviewer's word on it (root and readers of the record)
@@ -124,11 +137,21 @@ pub enum Verb {
     /// End grants before their time (root)
     #[command(after_help = "Examples:\n  stint revoke g4t9 --reason \"done early\"\n  \
                       stint revoke --user alice --reason \"left the team\"\n  \
-                      stint revoke --user alice --reason \"left the team\" --sign ~/.ssh/id_ed25519 --hosts \"*\" -o alice.revoked\n\n\
+                      stint revoke --user alice --reason \"left the team\" --sign ~/.ssh/id_ed25519 --hosts \"*\" -o alice.revoked\n  \
+                      stint revoke --fleet --user alice --reason \"left the team\"\n  \
+                      stint revoke web-1/g4t9 --reason \"done early\"\n\n\
+                      With --fleet, and of another host's grant as HOST/ID, your signed word is published, \
+                      for all hosts or for that one, and their answers are waited for; hosts that are away \
+                      are named, and do it when they come back. Exit status then: 3 a host refuses, 4 not \
+                      yet everywhere.\n\n\
                       With --sign no daemon is asked, and root is not needed: a document is written, which \
                       hosts take whose allowed_signers and [remote] let them (stint policy deliver).")]
     Revoke(RevokeArgs),
     /// Grants that are held or scheduled: your own; root and readers of the record see everybody's
+    #[command(
+        after_help = "Examples:\n  stint list --all --user alice\n  stint list --fleet --user alice\n\n\
+                      With --fleet they are those of all hosts that publish them, as the store tells."
+    )]
     List(ListArgs),
     /// What was recorded: who was let in or turned away, what was given, by whom and why (root and
     /// readers of the record)
@@ -155,7 +178,7 @@ pub enum Verb {
     Standing(StandingArgs),
     /// Requests and grants, live, full screen; approve and deny them there
     #[command(after_help = crate::watch::manual())]
-    Watch,
+    Watch(WatchArgs),
     /// Read the policy again and put it in force (root)
     Reload(Json),
     /// Which PAM services are gated; put the gate into one, or take it out (root)
@@ -230,9 +253,9 @@ pub struct GrantArgs {
 #[derive(Debug, Args)]
 #[command(group = clap::ArgGroup::new("which").required(true).multiple(false))]
 pub struct RevokeArgs {
-    /// The grant of this id, or the only one whose id begins like this
+    /// The grant of this id, or the only one whose id begins like this; of another host as HOST/ID
     #[arg(group = "which")]
-    pub id: Option<GrantId>,
+    pub id: Option<Named<GrantId>>,
     /// Every grant of this user
     #[arg(long, group = "which")]
     pub user: Option<UserName>,
@@ -245,8 +268,12 @@ pub struct RevokeArgs {
     /// What for; kept in the record
     #[arg(long, value_name = "TEXT")]
     pub reason: String,
-    /// Write a document signed by this SSH key, and end nothing here
-    #[arg(long, value_name = "KEY", requires_all = ["hosts", "output"], conflicts_with_all = ["role", "all", "json"])]
+    /// With --user: on all hosts, by the store of the fleet
+    #[arg(long, requires = "user", conflicts_with_all = ["hosts", "output"])]
+    pub fleet: bool,
+    /// Write a document signed by this SSH key, and end nothing here; with --fleet and HOST/ID the key
+    /// that signs, sign_with of fleet.toml if absent
+    #[arg(long, value_name = "KEY", conflicts_with_all = ["role", "all"])]
     pub sign: Option<std::path::PathBuf>,
     /// For whom, and where to, with --sign
     #[command(flatten)]
@@ -265,6 +292,9 @@ pub struct ListArgs {
     /// Only what awaits your review: uses of break-glass roles, running and ended
     #[arg(long, conflicts_with = "all")]
     pub to_review: bool,
+    /// Of all hosts, from the store of the fleet
+    #[arg(long, conflicts_with_all = ["all", "to_review"])]
+    pub fleet: bool,
     /// Of this user only
     #[arg(long)]
     pub user: Option<UserName>,

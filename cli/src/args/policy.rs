@@ -3,7 +3,7 @@
 use clap::{Args, Subcommand};
 use stint_proto::{GroupName, RoleName, UserName};
 
-use super::{DeliverArgs, InspectArgs, Json, SignArgs};
+use super::{DeliverArgs, InspectArgs, Json, PublishArgs, SignArgs};
 
 /// `stint policy`.
 #[derive(Debug, Args)]
@@ -84,6 +84,13 @@ pub enum PolicyVerb {
     /// Hand a signed document to this host's daemon (root)
     #[command(after_help = "Example:\n  stint policy deliver fleet.policy")]
     Deliver(DeliverArgs),
+    /// Put a signed document into the store of the fleet, and say what the hosts make of it
+    #[command(after_help = "Examples:\n  stint policy publish fleet.policy\n  \
+                      stint policy publish monday.policy --name fleet\n  stint policy publish bob.grant\n\n\
+                      Policies, grants and revocations, each to its place: before the one host that it \
+                      names, or before all. Exit status: 0 it counts on all hosts that it is for, 3 a host \
+                      refuses it, 4 not yet everywhere.")]
+    Publish(PublishArgs),
     /// Print the JSON Schema of the policy, for editors
     Schema,
 }

@@ -91,31 +91,34 @@ pub fn held(grants: &[Grant], here: &Here) -> String {
     table(&["ROLE", "OPENS", "LEFT", "ENDS", "APPROVED BY", "GRANT"], &rows)
 }
 
+/// What heads the columns of [`row`].
+pub const HEADINGS: [&str; 9] =
+    ["GRANT", "USER", "ROLE", "STATE", "FROM", "UNTIL", "LEFT", "BY", "REASON"];
+
 /// Grants of many.
 pub fn list(grants: &[Grant], here: &Here) -> String {
-    let rows: Vec<_> = grants
-        .iter()
-        .map(|grant| {
-            let state = match grant.end_reason {
-                Some(reason) => reason.to_string(),
-                None if grant.without.is_empty() => grant.state.to_string(),
-                None => format!("{}, without {}", grant.state, grant.without.join(", ")),
-            };
-            vec![
-                grant.id.to_string(),
-                grant.user.to_string(),
-                grant.role.to_string(),
-                state,
-                here.clock(grant.starts_at),
-                here.clock(grant.ended_at.unwrap_or(grant.expires_at)),
-                left(grant, here),
-                given_by(grant),
-                grant.reason.clone(),
-            ]
-        })
-        .collect();
-    let headings = ["GRANT", "USER", "ROLE", "STATE", "FROM", "UNTIL", "LEFT", "BY", "REASON"];
-    table(&headings, &rows)
+    let rows: Vec<_> = grants.iter().map(|grant| row(grant, here)).collect();
+    table(&HEADINGS, &rows)
+}
+
+/// One of them.
+pub fn row(grant: &Grant, here: &Here) -> Vec<String> {
+    let state = match grant.end_reason {
+        Some(reason) => reason.to_string(),
+        None if grant.without.is_empty() => grant.state.to_string(),
+        None => format!("{}, without {}", grant.state, grant.without.join(", ")),
+    };
+    vec![
+        grant.id.to_string(),
+        grant.user.to_string(),
+        grant.role.to_string(),
+        state,
+        here.clock(grant.starts_at),
+        here.clock(grant.ended_at.unwrap_or(grant.expires_at)),
+        left(grant, here),
+        given_by(grant),
+        grant.reason.clone(),
+    ]
 }
 
 /// Roles.

@@ -1,5 +1,6 @@
 //! How things look on a terminal: tables, times, colours. Fetches nothing, prints nothing.
 
+pub mod fleet;
 pub mod grants;
 pub mod remote;
 pub mod replayed;

@@ -155,28 +155,31 @@ pub fn to_decide(number: u32) -> String {
     format!("{} {verb} your word   stint pending", count(number, "request", "requests"))
 }
 
+/// What heads the columns of [`row`].
+pub const HEADINGS: [&str; 9] =
+    ["ID", "USER", "ROLE", "FOR", "FROM", "ASKED", "LAPSES", "APPROVALS", "REASON"];
+
 /// Pending requests of many.
 pub fn pending(requests: &[Request], here: &Here) -> String {
-    let rows: Vec<_> = requests
-        .iter()
-        .map(|request| {
-            let from = request.starts_at.map_or_else(|| "at once".to_owned(), |at| here.clock(at));
-            let more = if request.extends.is_some() { " more" } else { "" };
-            vec![
-                request.id.to_string(),
-                request.user.to_string(),
-                request.role.to_string(),
-                format!("{}{more}", request.duration),
-                from,
-                here.clock(request.created_at),
-                here.clock(request.lapses_at),
-                format!("{} of {}", given(request), needed(request)),
-                request.reason.clone(),
-            ]
-        })
-        .collect();
-    let headings = ["ID", "USER", "ROLE", "FOR", "FROM", "ASKED", "LAPSES", "APPROVALS", "REASON"];
-    table(&headings, &rows)
+    let rows: Vec<_> = requests.iter().map(|request| row(request, here)).collect();
+    table(&HEADINGS, &rows)
+}
+
+/// One of them.
+pub fn row(request: &Request, here: &Here) -> Vec<String> {
+    let from = request.starts_at.map_or_else(|| "at once".to_owned(), |at| here.clock(at));
+    let more = if request.extends.is_some() { " more" } else { "" };
+    vec![
+        request.id.to_string(),
+        request.user.to_string(),
+        request.role.to_string(),
+        format!("{}{more}", request.duration),
+        from,
+        here.clock(request.created_at),
+        here.clock(request.lapses_at),
+        format!("{} of {}", given(request), needed(request)),
+        request.reason.clone(),
+    ]
 }
 
 /// Everything that an approver says yes to, and how far it is: a name and a value a fact, as they
@@ -215,8 +218,12 @@ pub fn facts(request: &Request, here: &Here) -> Vec<(&'static str, String)> {
 
 /// The same, line by line.
 pub fn in_full(request: &Request, here: &Here) -> String {
-    let head = format!("{}: {} asks for {}", request.id, request.user, what(request));
-    table::facts(&head, &facts(request, here))
+    table::facts(&headline(request), &facts(request, here))
+}
+
+/// `7kq2: alice asks for admin`.
+pub fn headline(request: &Request) -> String {
+    format!("{}: {} asks for {}", request.id, request.user, what(request))
 }
 
 /// What an approval or a denial came to, for whoever gave it.

@@ -24,6 +24,7 @@ pub fn page() -> String {
     let mut command = Cli::command();
     command.build();
     verbs(&mut page, &command, "stint");
+    super::fleet::section(&mut page);
     page.heading("EXIT STATUS");
     for (status, meaning) in [
         ("0", "Done."),
@@ -32,10 +33,17 @@ pub fn page() -> String {
             "2",
             "The command was not understood, or named somebody or something that does not exist.",
         ),
-        ("3", "Refused, by policy, because of who asks, or because an approver said no."),
-        ("4", "The request was still pending when the wait ended."),
-        ("5", "No grant or request has this id, or more than one begins like it."),
-        ("69", "stintd cannot be reached."),
+        (
+            "3",
+            "Refused, by policy, because of who asks, because an approver said no, or by a host.",
+        ),
+        (
+            "4",
+            "The request was still pending when the wait ended; a host is away, or has not answered \
+             yet.",
+        ),
+        ("5", "No grant or request has this id, or more than one begins like it; no such host."),
+        ("69", "stintd, or the store of the fleet, cannot be reached."),
         (
             "126, 127",
             "Of stint run: the command cannot be run, there is no such command. Otherwise the command's own status is passed on.",
@@ -53,6 +61,12 @@ pub fn page() -> String {
         "/etc/stint/allowed_signers",
         "Who may sign documents for this host: ALLOWED SIGNERS in ssh-keygen(1).",
     );
+    page.term(
+        "~/.config/stint/fleet.toml, /etc/stint/fleet.toml",
+        "Where the store of the fleet is: FLEET.",
+    );
+    page.term("/usr/sbin/stint-sync", "Speaks with the store, in your name.");
+    page.term("/usr/share/doc/stint/examples/fleet.toml", "One to begin with.");
     page.term("/etc/stint/policy.toml, /etc/stint/policy.d/*.toml", "The policy: stint-policy(5).");
     page.term(
         "/usr/libexec/stint/stint-run",
@@ -73,7 +87,7 @@ pub fn page() -> String {
         "Numbers for the node exporter, once stint-metrics.timer is enabled.",
     );
     page.term("/usr/share/stint/grafana-dashboard.json", "A dashboard for Grafana of them.");
-    page.finish("stintd(8), pam_stint(8), stint-policy(5), sudo(8), pam.conf(5)")
+    page.finish("stintd(8), stint-sync(8), pam_stint(8), stint-policy(5), sudo(8), pam.conf(5)")
 }
 
 fn verbs(page: &mut Page, command: &clap::Command, name: &str) {

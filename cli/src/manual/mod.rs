@@ -2,6 +2,7 @@
 
 mod command;
 mod daemon;
+mod fleet;
 mod module;
 mod policy;
 mod roff;
@@ -66,6 +67,14 @@ mod tests {
         let text = page("stint-policy.5");
         for key in stint_policy::language::keys() {
             assert!(text.contains(key.path), "{}", key.path);
+        }
+    }
+
+    #[test]
+    fn every_key_of_a_persons_file_is_in_the_man_page() {
+        let text = page("stint.1");
+        for key in stint_policy::fleet::keys() {
+            assert!(text.contains(key.path) && text.contains(key.example), "{}", key.path);
         }
     }
 

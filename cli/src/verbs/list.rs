@@ -10,7 +10,10 @@ use crate::{bus, json, out};
 
 /// Shows grants.
 pub fn run(args: ListArgs) -> Outcome {
-    let ListArgs { all: ended, to_review, user, role, json } = args;
+    let ListArgs { all: ended, to_review, fleet, user, role, json } = args;
+    if fleet {
+        return super::fleet::show::grants(user.as_ref(), role.as_ref(), json);
+    }
     let filter = ListFilter { ended, to_review, user, role };
     let grants: Vec<Grant> = bus::call("List", &filter)?;
     if json.json {

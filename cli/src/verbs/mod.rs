@@ -9,6 +9,7 @@ pub mod drop;
 pub mod explain;
 pub mod export;
 pub mod extend;
+pub mod fleet;
 pub mod gate;
 pub mod generate;
 pub mod grant;
@@ -53,7 +54,7 @@ pub fn run(cli: Cli) -> Result<u8, Failure> {
         Verb::Cancel(args) => cancel::run(&args),
         Verb::Extend(args) => extend::run(args),
         Verb::Drop(args) => drop::run(args),
-        Verb::Pending(json) => pending::run(json),
+        Verb::Pending(args) => pending::run(args),
         Verb::Approve(args) => approve::run(args),
         Verb::Deny(args) => deny::run(args),
         Verb::Review(args) => review::run(args),
@@ -65,7 +66,7 @@ pub fn run(cli: Cli) -> Result<u8, Failure> {
         Verb::Audit(args) => audit::run(args),
         Verb::Metrics(args) => metrics::run(&args),
         Verb::Standing(args) => standing::run(args),
-        Verb::Watch => watch::run(),
+        Verb::Watch(args) => watch::run(&args),
         Verb::Reload(json) => reload::run(json),
         Verb::Gate(args) => gate::run(args),
         Verb::Doctor(json) => doctor::run(json),

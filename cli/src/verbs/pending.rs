@@ -2,15 +2,18 @@
 
 use stint_proto::{ExitStatus, Request};
 
-use crate::args::Json;
+use crate::args::PendingArgs;
 use crate::failure::Outcome;
 use crate::look::grants::Here;
 use crate::{bus, json, look, out};
 
 /// Shows the requests that await the caller's word.
-pub fn run(args: Json) -> Outcome {
+pub fn run(args: PendingArgs) -> Outcome {
+    if args.fleet {
+        return super::fleet::show::requests(args.json);
+    }
     let requests: Vec<Request> = bus::call("Pending", &())?;
-    if args.json {
+    if args.json.json {
         out::json(&json::requests(&requests));
     } else if requests.is_empty() {
         out::print("No request awaits your word.");

@@ -23,6 +23,7 @@ pub fn run(what: PolicyVerb) -> Outcome {
         PolicyVerb::Check { file, elsewhere, json } => check(&file, elsewhere, json.json),
         PolicyVerb::Sign(args) => super::signed::sign_policy(&args),
         PolicyVerb::Inspect(args) => super::inspect::run(&args),
+        PolicyVerb::Publish(args) => super::fleet::publish::publish(&args),
         PolicyVerb::Deliver(args) => super::signed::deliver(&args),
         PolicyVerb::Schema => {
             out::json(&language::schema());

@@ -2,20 +2,31 @@
 
 use stint_proto::{ExitStatus, Grant, RevokeOrder};
 
-use crate::args::RevokeArgs;
-use crate::failure::{Outcome, root_only};
+use crate::args::{Named, RevokeArgs};
+use crate::failure::{Failure, Outcome, root_only};
 use crate::look::grants::ended;
 use crate::{bus, json, out};
 
 /// Ends grants.
 pub fn run(args: RevokeArgs) -> Outcome {
+    let id = match args.id.clone() {
+        Some(Named::There(..)) => return super::fleet::publish::revoke(args),
+        Some(Named::Here(id)) => Some(id),
+        None => None,
+    };
+    if args.fleet {
+        return super::fleet::publish::revoke(args);
+    }
     if let Some(key) = args.sign.clone() {
-        return super::signed::sign_revocation(args, &key);
+        if args.json.json {
+            return Err(Failure::usage("a document is written by --sign, and nothing to print"));
+        }
+        return super::signed::sign_revocation(args, id, &key);
     }
     args.to.check_unsigned()?;
     root_only("revoke")?;
     let order = RevokeOrder {
-        id: args.id,
+        id,
         user: args.user,
         role: args.role,
         all: args.all,

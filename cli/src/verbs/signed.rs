@@ -96,10 +96,10 @@ fn new_id() -> Result<GrantId, Failure> {
 }
 
 /// Writes a signed revocation.
-pub fn sign_revocation(args: RevokeArgs, key: &std::path::Path) -> Outcome {
+pub fn sign_revocation(args: RevokeArgs, id: Option<GrantId>, key: &std::path::Path) -> Outcome {
     let here = Here::system();
     let header = sign::header(Kind::Revocation, &args.to, (here.now, None))?;
-    let what = match (args.id, args.user) {
+    let what = match (id, args.user) {
         (Some(id), None) => Revoked::Grant(id),
         (None, Some(user)) => Revoked::User(user),
         _ => return Err(Failure::usage("say which grants: an id, or --user")),

@@ -4,7 +4,7 @@ use stint_proto::{Grant, Request};
 
 use super::columns::{Column, lay};
 use super::fit::{cut, fill, width};
-use super::model::{Model, Part};
+use super::model::{Model, Of, Part, Scope};
 use super::page::page;
 use crate::look::grants::{Here, given_by, left, opened};
 use crate::look::times::length;
@@ -60,7 +60,7 @@ const GRANTS: [Column; 7] = [
 pub fn screen(model: &Model) -> Vec<Line> {
     let (wide, high) = (usize::from(model.size.0), usize::from(model.size.1));
     let mut lines = Vec::new();
-    let title = format!("stint on {}", model.host);
+    let title = format!("stint on {}", model.title);
     let clock = model.here.clock(model.here.now);
     let room = wide.saturating_sub(width(&clock) + 1);
     lines.push((format!("{} {clock}", fill(&title, room)), Kind::Head));
@@ -86,14 +86,19 @@ fn board(model: &Model, wide: usize, high: usize, lines: &mut Vec<Line>) {
     let needs = |rows: usize| rows.max(1) + 3;
     let upper = needs(requests.len()).min((both / 2).max(both.saturating_sub(needs(grants.len()))));
     let waits = model.snapshot.is_none();
+    let (waiting, none_pending) = match model.scope {
+        Scope::Host => ("Waiting for stintd.", "No request is pending for you."),
+        Scope::Fleet => ("Waiting for the store.", "No request is pending."),
+    };
+    let (request_columns, grant_columns) = (columns(model, &REQUESTS), columns(model, &GRANTS));
     let asked: Vec<_> = requests.iter().map(|row| request_row(row, &model.here)).collect();
     let held: Vec<_> = grants.iter().map(|row| grant_row(row, &model.here)).collect();
     let here = |part| model.part == part;
     lines.extend(part(
         &Table {
             name: "Pending requests",
-            none: if waits { "Waiting for stintd." } else { "No request is pending for you." },
-            columns: &REQUESTS,
+            none: if waits { waiting } else { none_pending },
+            columns: &request_columns,
             rows: &asked,
             odd: &[],
             chosen: here(Part::Requests).then(|| model.request.at()),
@@ -106,8 +111,8 @@ fn board(model: &Model, wide: usize, high: usize, lines: &mut Vec<Line>) {
     lines.extend(part(
         &Table {
             name: "Running grants",
-            none: if waits { "Waiting for stintd." } else { "No grant is running." },
-            columns: &GRANTS,
+            none: if waits { waiting } else { "No grant is running." },
+            columns: &grant_columns,
             rows: &held,
             odd: &soon,
             chosen: here(Part::Grants).then(|| model.grant.at()),
@@ -119,10 +124,18 @@ fn board(model: &Model, wide: usize, high: usize, lines: &mut Vec<Line>) {
     lines.push((KEYS.to_owned(), Kind::Head));
 }
 
-/// Why the board may not be what is; empty if it is.
+/// These columns, after one for the host where there are several.
+fn columns(model: &Model, columns: &[Column]) -> Vec<Column> {
+    let host = Column { head: "HOST", most: 24, rank: 1 };
+    let host = (model.scope == Scope::Fleet).then_some(host);
+    host.into_iter().chain(columns.iter().copied()).collect()
+}
+
+/// Why the board may not be what is, or what is not on it; empty if it is and all is.
 fn wrong(model: &Model) -> String {
     match (&model.away, &model.snapshot) {
-        (None, _) => String::new(),
+        (None, None) => String::new(),
+        (None, Some(snapshot)) => snapshot.note.clone(),
         (Some(why), None) => why.clone(),
         (Some(why), Some(_)) => format!("As of {}: {why}", model.here.clock(model.as_of)),
     }
@@ -170,13 +183,13 @@ fn part(table: &Table<'_>, wide: usize, high: usize) -> Vec<Line> {
     lines
 }
 
-fn request_row(request: &Request, here: &Here) -> Vec<String> {
+fn request_row(request: &Of<Request>, here: &Here) -> Vec<String> {
     let (duration, from) = match (&request.extends, request.starts_at) {
         (Some(grant), _) => (format!("{} more", request.duration), format!("end of {grant}")),
         (None, Some(time)) => (request.duration.to_string(), here.clock(time)),
         (None, None) => (request.duration.to_string(), "now".to_owned()),
     };
-    vec![
+    let cells = vec![
         request.id.to_string(),
         request.user.to_string(),
         request.role.to_string(),
@@ -185,11 +198,12 @@ fn request_row(request: &Request, here: &Here) -> Vec<String> {
         length(here.now.micros_since(request.created_at)),
         format!("{} of {}", request.approvals.len(), request.approvals_needed),
         request.reason.clone(),
-    ]
+    ];
+    request.host.iter().cloned().chain(cells).collect()
 }
 
-fn grant_row(grant: &Grant, here: &Here) -> Vec<String> {
-    vec![
+fn grant_row(grant: &Of<Grant>, here: &Here) -> Vec<String> {
+    let cells = vec![
         grant.user.to_string(),
         grant.role.to_string(),
         opened(grant),
@@ -197,7 +211,8 @@ fn grant_row(grant: &Grant, here: &Here) -> Vec<String> {
         bar(grant, here),
         here.clock(grant.expires_at),
         given_by(grant),
-    ]
+    ];
+    grant.host.iter().cloned().chain(cells).collect()
 }
 
 /// What is left of the whole time; a part of a cell that has begun counts.

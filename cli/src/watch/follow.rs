@@ -44,7 +44,7 @@ impl Source for Daemon {
     fn look(&mut self) -> Result<Snapshot, Failure> {
         let requests: Vec<Request> = bus::call("Pending", &())?;
         let grants: Vec<Grant> = bus::call("List", &ListFilter::default())?;
-        Ok(Snapshot { requests, grants })
+        Ok(Snapshot::here(requests, grants))
     }
 }
 
@@ -108,7 +108,7 @@ mod tests {
     }
 
     fn empty() -> Snapshot {
-        Snapshot { requests: Vec::new(), grants: Vec::new() }
+        Snapshot::here(Vec::new(), Vec::new())
     }
 
     #[test]

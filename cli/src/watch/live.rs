@@ -2,29 +2,54 @@
 
 use std::collections::VecDeque;
 use std::io::{self, IsTerminal};
-use std::sync::mpsc::{Receiver, TryRecvError, channel};
+use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 
 use stint_proto::{ExitStatus, Request};
 
+use super::fleet;
 use super::follow;
 use super::keys::input;
-use super::model::{Decision, Effect, Model};
+use super::model::{Decision, Effect, Model, Of, Scope, Word};
 use super::screen::{Screen, end_with_terminal};
 use super::signals::Signals;
 use super::update::Input;
 use crate::failure::{Failure, Outcome};
+use crate::fleet::store::Store;
 use crate::look::grants::Here;
 use crate::{clock, out};
 
 /// How long it takes at most until news is seen, in milliseconds; what is typed is seen at once.
 const BEAT: u16 = 200;
 
-/// Shows the board until it is left. `decide` takes a decision to the daemon; it has the terminal
+/// Shows the board of this host until it is left. `decide` takes a decision to the daemon; it has the terminal
 /// to itself meanwhile, as it was before.
 ///
 /// # Errors
 /// Without a terminal, or when the terminal is gone.
-pub fn run(mut decide: impl FnMut(Decision) -> Result<Request, Failure>) -> Outcome {
+pub fn run(decide: impl FnMut(&Decision) -> Result<Request, Failure>) -> Outcome {
+    let name = nix::unistd::gethostname().unwrap_or_default();
+    let name = name.to_string_lossy();
+    let news = |news: &Sender<Input>, stop: &Receiver<()>| follow::run(follow::Daemon, news, stop);
+    show((&name, Scope::Host), news, decide)
+}
+
+/// The same of all hosts; `store` connects to their store whenever it has to.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_fleet<S: Store>(
+    store: impl FnMut() -> Result<S, Failure> + Send + 'static,
+    decide: impl FnMut(&Decision) -> Result<Request, Failure>,
+) -> Outcome {
+    let news = |news: &Sender<Input>, stop: &Receiver<()>| fleet::run(store, news, stop);
+    show(("all hosts", Scope::Fleet), news, decide)
+}
+
+fn show(
+    (title, scope): (&str, Scope),
+    tells: impl FnOnce(&Sender<Input>, &Receiver<()>) + Send + 'static,
+    mut decide: impl FnMut(&Decision) -> Result<Request, Failure>,
+) -> Outcome {
     if !io::stdin().is_terminal() || !io::stdout().is_terminal() {
         return Err(Failure::usage(
             "watch needs a terminal. Where there is none:  stint pending, stint list",
@@ -35,10 +60,9 @@ pub fn run(mut decide: impl FnMut(Decision) -> Result<Request, Failure>) -> Outc
     let (_running, stop) = channel();
     let follower = std::thread::Builder::new().name("follow".to_owned());
     follower
-        .spawn(move || follow::run(follow::Daemon, &sender, &stop))
+        .spawn(move || tells(&sender, &stop))
         .map_err(|error| Failure::failed(format!("the system refused a thread: {error}")))?;
-    let name = nix::unistd::gethostname().unwrap_or_default();
-    let mut model = Model::new(&name.to_string_lossy(), Here::system());
+    let mut model = Model::new(title, scope, Here::system());
     end_with_terminal().map_err(lost)?;
     let mut screen = Screen::take(coloured()).map_err(lost)?;
     let left = board(&mut model, &mut screen, &signals, &news, &mut decide);
@@ -52,7 +76,7 @@ fn board(
     screen: &mut Screen,
     signals: &Signals,
     news: &Receiver<Input>,
-    decide: &mut impl FnMut(Decision) -> Result<Request, Failure>,
+    decide: &mut impl FnMut(&Decision) -> Result<Request, Failure>,
 ) -> Outcome {
     let mut pressed = None;
     while !signals.came() {
@@ -69,9 +93,11 @@ fn board(
                     signals.outside(true);
                     let answer = screen.outside(|| {
                         out::print(&words(&decision));
-                        decide(decision)
+                        decide(&decision)
                     });
                     signals.outside(false);
+                    let host = decision.shown.host.clone();
+                    let answer = answer.map(|answer| answer.map(|it| Of { host, it }));
                     inputs.push_back(Input::Decided(Box::new(answer.map_err(lost)?)));
                 }
             }
@@ -90,7 +116,7 @@ fn heard(news: &Receiver<Input>) -> Result<Vec<Input>, Failure> {
             Ok(input) => inputs.push(input),
             Err(TryRecvError::Empty) => return Ok(inputs),
             Err(TryRecvError::Disconnected) => {
-                return Err(Failure::failed("the thread that asks stintd has ended"));
+                return Err(Failure::failed("the thread that asks for news has ended"));
             }
         }
     }
@@ -98,9 +124,10 @@ fn heard(news: &Receiver<Input>) -> Result<Vec<Input>, Failure> {
 
 /// What stands on the terminal while the daemon is asked.
 fn words(decision: &Decision) -> String {
-    match decision {
-        Decision::Approve(order) => format!("Approving {}", order.id),
-        Decision::Deny(order) => format!("Denying {}", order.id),
+    let name = decision.shown.named(&decision.shown.id);
+    match decision.word {
+        Word::Approve => format!("Approving {name}"),
+        Word::Deny(_) => format!("Denying {name}"),
     }
 }
 

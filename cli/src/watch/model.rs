@@ -1,28 +1,107 @@
 //! What the board knows: values only. Reads no clock, no terminal and no bus.
 
+use std::ops::Deref;
+
 use stint_policy::text::harmless;
-use stint_proto::{ApproveOrder, DenyOrder, Grant, GrantId, GrantState, Request, RequestId};
-use stint_proto::{RequestState, Timestamp};
+use stint_proto::{Grant, GrantState, Request, RequestState, Timestamp};
 
 use crate::failure::Failure;
 use crate::look::grants::Here;
 
-/// What the daemon said last.
+/// A request or a grant, and the host whose it is; none where all is this host's.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Snapshot {
-    /// The requests that are pending, in the daemon's order.
-    pub requests: Vec<Request>,
-    /// The grants that are held, in the daemon's order.
-    pub grants: Vec<Grant>,
+pub struct Of<T> {
+    /// The host.
+    pub host: Option<String>,
+    /// What is its.
+    pub it: T,
 }
 
-/// A verdict on what was shown, and on nothing else.
+impl<T> Of<T> {
+    /// One of this host's.
+    pub const fn here(it: T) -> Self {
+        Self { host: None, it }
+    }
+
+    /// Its id, with the host's name before it where there are several hosts.
+    pub fn named(&self, id: &impl std::fmt::Display) -> String {
+        match &self.host {
+            Some(host) => format!("{host}/{id}"),
+            None => id.to_string(),
+        }
+    }
+
+    /// What tells it from all others.
+    fn key(&self, id: &str) -> Key {
+        (self.host.clone(), id.to_owned())
+    }
+}
+
+impl<T> Deref for Of<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.it
+    }
+}
+
+/// A host and an id.
+pub type Key = (Option<String>, String);
+
+/// What the daemon, or the store of the fleet, said last.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Decision {
-    /// Yes, to the digest of the request as it stood on the screen.
-    Approve(ApproveOrder),
-    /// No.
-    Deny(DenyOrder),
+pub struct Snapshot {
+    /// The requests that are pending, in whatever order.
+    pub requests: Vec<Of<Request>>,
+    /// The grants that are held, in whatever order.
+    pub grants: Vec<Of<Grant>>,
+    /// What has to be known beside them; may be empty.
+    pub note: String,
+}
+
+impl Snapshot {
+    /// Of this host alone.
+    pub fn here(requests: Vec<Request>, grants: Vec<Grant>) -> Self {
+        let requests = requests.into_iter().map(Of::here).collect();
+        Self { requests, grants: grants.into_iter().map(Of::here).collect(), note: String::new() }
+    }
+}
+
+/// A word on what was shown, and on nothing else.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Decision {
+    /// The request as it stood on the screen.
+    pub shown: Box<Of<Request>>,
+    /// The word.
+    pub word: Word,
+}
+
+/// Yes or no.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Word {
+    /// Yes.
+    Approve,
+    /// No, and why.
+    Deny(String),
+}
+
+/// Of what there is a board.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// Of this host, as stintd says.
+    Host,
+    /// Of all hosts, as the store says.
+    Fleet,
+}
+
+impl Scope {
+    /// Who says what the board shows.
+    pub const fn source(self) -> &'static str {
+        match self {
+            Self::Host => "stintd",
+            Self::Fleet => "the store",
+        }
+    }
 }
 
 /// The two parts of the board.
@@ -83,9 +162,9 @@ pub enum Mode {
     /// The keys.
     Help,
     /// One grant.
-    Grant(Box<Grant>),
+    Grant(Box<Of<Grant>>),
     /// One request as it was when it was opened; the list may have moved on since.
-    Request(Box<Request>, Ask),
+    Request(Box<Of<Request>>, Ask),
     /// What came of a decision, a line each.
     Said(Vec<String>),
 }
@@ -98,20 +177,22 @@ pub enum Effect {
     Nothing,
     /// Leave.
     Quit,
-    /// Take this to the daemon and come back with what it said.
+    /// Take this to the daemon, or to its host, and come back with what it said.
     Decide(Decision),
 }
 
 /// The whole state.
 #[derive(Clone, Debug)]
 pub struct Model {
-    /// This host's name, harmless.
-    pub host: String,
+    /// What the board is of, as its title says it, harmless.
+    pub title: String,
+    /// The same.
+    pub scope: Scope,
     /// Now and here.
     pub here: Here,
     /// Columns and lines of the screen.
     pub size: (u16, u16),
-    /// What the daemon said last, if it has said anything.
+    /// What was said last, if anything was.
     pub snapshot: Option<Snapshot>,
     /// When it said that.
     pub as_of: Timestamp,
@@ -120,9 +201,9 @@ pub struct Model {
     /// The part in which keys move.
     pub part: Part,
     /// The chosen request.
-    pub request: Cursor<RequestId>,
+    pub request: Cursor<Key>,
     /// The chosen grant.
-    pub grant: Cursor<GrantId>,
+    pub grant: Cursor<Key>,
     /// What fills the screen.
     pub mode: Mode,
     /// The first line shown of what is longer than the screen.
@@ -131,9 +212,10 @@ pub struct Model {
 
 impl Model {
     /// A board that knows nothing yet.
-    pub fn new(host: &str, here: Here) -> Self {
+    pub fn new(title: &str, scope: Scope, here: Here) -> Self {
         Self {
-            host: harmless(host),
+            title: harmless(title),
+            scope,
             as_of: here.now,
             here,
             size: (80, 24),
@@ -148,32 +230,32 @@ impl Model {
     }
 
     /// The pending requests, the oldest first.
-    pub fn requests(&self) -> Vec<&Request> {
+    pub fn requests(&self) -> Vec<&Of<Request>> {
         let all = self.snapshot.iter().flat_map(|snapshot| &snapshot.requests);
         let mut rows: Vec<_> = all.filter(|row| row.state == RequestState::Pending).collect();
-        rows.sort_by(|a, b| (a.created_at, &a.id).cmp(&(b.created_at, &b.id)));
+        rows.sort_by(|a, b| (a.created_at, &a.host, &a.id).cmp(&(b.created_at, &b.host, &b.id)));
         rows
     }
 
     /// The running grants, the first to end first.
-    pub fn grants(&self) -> Vec<&Grant> {
+    pub fn grants(&self) -> Vec<&Of<Grant>> {
         let all = self.snapshot.iter().flat_map(|snapshot| &snapshot.grants);
         let mut rows: Vec<_> = all.filter(|row| row.state == GrantState::Active).collect();
-        rows.sort_by(|a, b| (a.expires_at, &a.id).cmp(&(b.expires_at, &b.id)));
+        rows.sort_by(|a, b| (a.expires_at, &a.host, &a.id).cmp(&(b.expires_at, &b.host, &b.id)));
         rows
     }
 
     /// The chosen request, if there is one.
-    pub fn chosen_request(&self) -> Option<&Request> {
+    pub fn chosen_request(&self) -> Option<&Of<Request>> {
         self.requests().get(self.request.at).copied()
     }
 
     /// The chosen grant, if there is one.
-    pub fn chosen_grant(&self) -> Option<&Grant> {
+    pub fn chosen_grant(&self) -> Option<&Of<Grant>> {
         self.grants().get(self.grant.at).copied()
     }
 
-    /// Takes what the daemon says now.
+    /// Takes what is said now.
     pub fn take(&mut self, snapshot: Snapshot) {
         self.snapshot = Some(snapshot);
         self.as_of = self.here.now;
@@ -181,10 +263,11 @@ impl Model {
         self.keep_chosen();
     }
 
-    /// Takes what the daemon answered to a decision, before the next snapshot is there.
-    pub fn take_answer(&mut self, answer: &Result<Request, Failure>) {
+    /// Takes what was answered to a decision, before the next snapshot is there.
+    pub fn take_answer(&mut self, answer: &Result<Of<Request>, Failure>) {
         if let (Ok(request), Some(snapshot)) = (answer, &mut self.snapshot) {
-            for row in snapshot.requests.iter_mut().filter(|row| row.id == request.id) {
+            let same = |row: &&mut Of<Request>| row.host == request.host && row.id == request.id;
+            for row in snapshot.requests.iter_mut().filter(same) {
                 row.clone_from(request);
             }
             self.keep_chosen();
@@ -211,11 +294,11 @@ impl Model {
         }
     }
 
-    fn request_ids(&self) -> Vec<RequestId> {
-        self.requests().iter().map(|row| row.id.clone()).collect()
+    fn request_ids(&self) -> Vec<Key> {
+        self.requests().iter().map(|row| row.key(row.id.as_str())).collect()
     }
 
-    fn grant_ids(&self) -> Vec<GrantId> {
-        self.grants().iter().map(|row| row.id.clone()).collect()
+    fn grant_ids(&self) -> Vec<Key> {
+        self.grants().iter().map(|row| row.key(row.id.as_str())).collect()
     }
 }

@@ -4,7 +4,7 @@
 use stint_proto::{Grant, Request, RequestState};
 
 use super::fit::fold;
-use super::model::{Ask, Mode, Model};
+use super::model::{Ask, Mode, Model, Of};
 use crate::failure::Failure;
 use crate::look::grants::{Here, given_by, left, opened};
 use crate::look::requests::facts;
@@ -35,14 +35,15 @@ pub fn page(model: &Model) -> Option<Page> {
         Mode::Board => return None,
         Mode::Help => ("Keys".to_owned(), help(room), String::new(), scroll.to_owned()),
         Mode::Grant(grant) => {
-            let title = format!("Grant {}", grant.id);
+            let title = format!("Grant {}", grant.named(&grant.id));
             (title, of_grant(grant, &model.here, room), String::new(), scroll.to_owned())
         }
         Mode::Request(request, ask) => {
+            let name = request.named(&request.id);
             let title = match ask {
-                Ask::Nothing => format!("Request {}", request.id),
-                Ask::Approve => format!("Approve request {}?", request.id),
-                Ask::Deny(_) => format!("Deny request {}?", request.id),
+                Ask::Nothing => format!("Request {name}"),
+                Ask::Approve => format!("Approve request {name}?"),
+                Ask::Deny(_) => format!("Deny request {name}?"),
             };
             let lines = of_request(request, &model.here, room);
             let whole = at_end(model, lines.len());
@@ -82,10 +83,11 @@ fn question(ask: &Ask, whole: bool, room: usize) -> String {
 }
 
 /// Whether the request still stands as it is shown.
-fn note(model: &Model, shown: &Request) -> String {
-    let now = model.requests().into_iter().find(|row| row.id == shown.id);
+fn note(model: &Model, shown: &Of<Request>) -> String {
+    let same = |row: &&Of<Request>| row.host == shown.host && row.id == shown.id;
+    let now = model.requests().into_iter().find(same);
     match (now, &model.away) {
-        (_, Some(_)) => "stintd does not answer at the moment.",
+        (_, Some(_)) => return format!("{} does not answer at the moment.", model.scope.source()),
         (None, None) => "It is no longer pending.",
         (Some(now), None) if now.digest != shown.digest => {
             "It has changed since it was opened: go back and open it again."
@@ -104,17 +106,23 @@ fn fact(label: &str, value: &str, room: usize, lines: &mut Vec<String>) {
     }
 }
 
-fn of_request(request: &Request, here: &Here, room: usize) -> Vec<String> {
+fn of_request(request: &Of<Request>, here: &Here, room: usize) -> Vec<String> {
     let mut lines = Vec::new();
+    if let Some(host) = &request.host {
+        fact("host", host, room, &mut lines);
+    }
     for (label, value) in facts(request, here) {
         fact(label, &value, room, &mut lines);
     }
     lines
 }
 
-fn of_grant(grant: &Grant, here: &Here, room: usize) -> Vec<String> {
+fn of_grant(grant: &Of<Grant>, here: &Here, room: usize) -> Vec<String> {
     let mut lines = Vec::new();
     let mut say = |label: &str, value: &str| fact(label, value, room, &mut lines);
+    if let Some(host) = &grant.host {
+        say("host", host);
+    }
     say("who", &format!("{} (uid {})", grant.user, grant.uid));
     say("role", grant.role.as_str());
     say("opens", &opened(grant));
@@ -160,17 +168,20 @@ pub fn manual() -> String {
          line, as stint approve does: if it has changed since, nothing is approved. For the \
          password, where the policy wants it, the board makes room and comes back. A note cannot be \
          given here (stint approve --note), and a break-glass role is reviewed by stint review.\n\n\
+         With --fleet it shows the requests and grants of all hosts that publish them, as the store of the \
+         fleet tells of them. y and Enter sign then what is on the screen with your SSH key, which may ask \
+         for its passphrase or a touch, and the board says what that host makes of it.\n\n\
          It needs a terminal; where there is none: stint pending, stint list."
     )
 }
 
 /// What came of a decision.
-pub fn outcome(answer: &Result<Request, Failure>) -> Vec<String> {
+pub fn outcome(answer: &Result<Of<Request>, Failure>) -> Vec<String> {
     let request = match answer {
         Ok(request) => request,
         Err(failure) => return failure.message.lines().map(str::to_owned).collect(),
     };
-    let (id, user, role) = (&request.id, &request.user, &request.role);
+    let (id, user, role) = (request.named(&request.id), &request.user, &request.role);
     let line = match request.state {
         RequestState::Approved => match &request.grant {
             Some(grant) => format!("{id} is approved: {user} is granted {role} ({grant})."),

@@ -1,9 +1,9 @@
 //! What comes of a key, of news and of the clock: the next state, and what the loop has to do.
 
 use stint_policy::text::{harmless, is_harmless};
-use stint_proto::{ApproveOrder, DenyOrder, Request, TEXT_LIMIT, Timestamp};
+use stint_proto::{Request, TEXT_LIMIT, Timestamp};
 
-use super::model::{Ask, Decision, Effect, Mode, Model, Part, Snapshot};
+use super::model::{Ask, Decision, Effect, Mode, Model, Of, Part, Snapshot, Word};
 use super::page::{at_end, outcome, page, room};
 use crate::failure::Failure;
 
@@ -49,12 +49,12 @@ pub enum Input {
     Size(u16, u16),
     /// It is so late.
     Now(Timestamp),
-    /// What the daemon says.
+    /// What the daemon, or the store, says.
     News(Snapshot),
     /// Why it says nothing.
     Away(String),
-    /// What it answered to a decision.
-    Decided(Box<Result<Request, Failure>>),
+    /// What was answered to a decision.
+    Decided(Box<Result<Of<Request>, Failure>>),
 }
 
 impl Model {
@@ -99,7 +99,7 @@ impl Model {
             (Key::Back, _) | (Key::Enter, Mode::Said(_)) => self.open(Mode::Board),
             (Key::Letter('n'), Mode::Request(_, Ask::Approve)) => self.open(Mode::Board),
             (Key::Letter('y'), Mode::Request(request, Ask::Approve)) => {
-                let decision = approval(request);
+                let decision = Decision { shown: request.clone(), word: Word::Approve };
                 return self.agreed(decision);
             }
             (Key::Letter('a'), Mode::Request(request, Ask::Nothing)) => {
@@ -194,8 +194,8 @@ impl Model {
             Key::Back => self.open(Mode::Board),
             Key::Enter if !reason.trim().is_empty() => {
                 let reason = reason.trim().to_owned();
-                let order = DenyOrder { id: request.id.clone(), reason };
-                return Effect::Decide(Decision::Deny(order));
+                let decision = Decision { shown: request.clone(), word: Word::Deny(reason) };
+                return Effect::Decide(decision);
             }
             Key::Up | Key::Down | Key::PageUp | Key::PageDown => self.on_page(key),
             _ => {}
@@ -209,11 +209,6 @@ impl Model {
             letters.for_each(|letter| add(reason, letter));
         }
     }
-}
-
-fn approval(request: &Request) -> Decision {
-    let (id, digest) = (request.id.clone(), request.digest.clone());
-    Decision::Approve(ApproveOrder { id, digest, note: None })
 }
 
 /// Adds a character to a reason, if it may stand in one and there is room.

@@ -1,20 +1,30 @@
 //! What comes of keys and news: the right request, the digest that was shown, nothing by accident.
 
-use stint_proto::{ApproveOrder, DenyOrder, RequestState, TEXT_LIMIT};
+use stint_proto::{RequestState, TEXT_LIMIT};
 
 use super::{blank, board, grant, letters, request, tell, text};
 use crate::failure::Failure;
-use crate::watch::model::{Decision, Effect, Mode, Model, Part, Snapshot};
+use crate::watch::model::{Decision, Effect, Mode, Model, Of, Part, Scope, Snapshot, Word};
 use crate::watch::update::{Input, Key};
 
-fn approve(id: &str, digest: &str) -> Effect {
-    let (id, digest) = (id.parse().unwrap(), digest.to_owned());
-    Effect::Decide(Decision::Approve(ApproveOrder { id, digest, note: None }))
+/// A word, and the id and the digest of the request that it is of.
+type Said = Option<(String, String, Word)>;
+
+fn approve(id: &str, digest: &str) -> Said {
+    Some((id.to_owned(), digest.to_owned(), Word::Approve))
 }
 
-fn deny(id: &str, reason: &str) -> Effect {
-    let (id, reason) = (id.parse().unwrap(), reason.to_owned());
-    Effect::Decide(Decision::Deny(DenyOrder { id, reason }))
+fn deny(id: &str, reason: &str) -> Said {
+    Some((id.to_owned(), format!("digest-of-{id}"), Word::Deny(reason.to_owned())))
+}
+
+fn said(effect: Effect) -> Said {
+    match effect {
+        Effect::Decide(Decision { shown, word }) => {
+            Some((shown.named(&shown.id), shown.digest.clone(), word))
+        }
+        Effect::Nothing | Effect::Quit => None,
+    }
 }
 
 fn press(model: &mut Model, key: Key) -> Effect {
@@ -28,7 +38,7 @@ fn three() -> Model {
 
 fn news(model: &mut Model, ids: &[&str]) {
     let requests = ids.iter().map(|id| request(id, "dave", "admin")).collect();
-    tell(model, Input::News(Snapshot { requests, grants: Vec::new() }));
+    tell(model, Input::News(Snapshot::here(requests, Vec::new())));
 }
 
 fn chosen(model: &Model) -> Option<&str> {
@@ -81,13 +91,13 @@ fn an_approval_is_of_what_was_shown_even_if_the_list_changed_under_it() {
     let mut other = request("3bbb", "bob", "admin");
     other.digest = "another".into();
     let requests = vec![request("22aa", "eve", "admin"), other];
-    tell(&mut model, Input::News(Snapshot { requests, grants: Vec::new() }));
+    tell(&mut model, Input::News(Snapshot::here(requests, Vec::new())));
     assert!(text(&mut model, 80, 24).contains("It has changed since it was opened"));
-    assert_eq!(press(&mut model, Key::Letter('y')), approve("3bbb", "digest-of-3bbb"));
+    assert_eq!(said(press(&mut model, Key::Letter('y'))), approve("3bbb", "digest-of-3bbb"));
 
     news(&mut model, &["22aa"]);
     assert!(text(&mut model, 80, 24).contains("It is no longer pending."));
-    assert_eq!(press(&mut model, Key::Letter('y')), approve("3bbb", "digest-of-3bbb"));
+    assert_eq!(said(press(&mut model, Key::Letter('y'))), approve("3bbb", "digest-of-3bbb"));
 }
 
 #[test]
@@ -120,7 +130,7 @@ fn a_yes_counts_only_after_the_last_line_was_shown() {
     letters(&mut model, "y");
     let shown = text(&mut model, 80, 24);
     assert!(shown.contains("/bin/cmd29") && shown.contains("y approve exactly this"), "{shown}");
-    assert_eq!(press(&mut model, Key::Letter('y')), approve("2aaa", "digest-of-2aaa"));
+    assert_eq!(said(press(&mut model, Key::Letter('y'))), approve("2aaa", "digest-of-2aaa"));
 
     tell(&mut model, Input::Size(80, 4));
     letters(&mut model, "yyy");
@@ -139,10 +149,10 @@ fn a_denial_needs_a_reason_and_its_letters_are_no_commands() {
     tell(&mut model, Input::Paste(",\nask carol".into()));
     news(&mut model, &["22aa"]);
     assert!(text(&mut model, 80, 24).ends_with("  qay not now, ask carol_"));
-    assert_eq!(press(&mut model, Key::Enter), deny("3bbb", "qay not now, ask carol"));
+    assert_eq!(said(press(&mut model, Key::Enter)), deny("3bbb", "qay not now, ask carol"));
     tell(&mut model, Input::Key(Key::EraseAll));
     tell(&mut model, Input::Paste("x".repeat(TEXT_LIMIT + 1)));
-    assert_eq!(press(&mut model, Key::Enter), deny("3bbb", &"x".repeat(TEXT_LIMIT)));
+    assert_eq!(said(press(&mut model, Key::Enter)), deny("3bbb", &"x".repeat(TEXT_LIMIT)));
     tell(&mut model, Input::Key(Key::Back));
     assert_eq!(model.mode, Mode::Board);
 }
@@ -167,7 +177,7 @@ fn the_outcome_is_shown_and_counts_at_once() {
     let mut answer = request("2aaa", "alice", "admin");
     answer.approvals = vec!["carol".parse().unwrap()];
     answer.approvals_needed = 2;
-    tell(&mut model, Input::Decided(Box::new(Ok(answer.clone()))));
+    tell(&mut model, Input::Decided(Box::new(Ok(Of::here(answer.clone())))));
     let said = "Your approval of 2aaa is recorded: 1 of 2 for alice, admin.";
     assert_eq!(model.mode, Mode::Said(vec![said.into()]));
     tell(&mut model, Input::Key(Key::Enter));
@@ -175,14 +185,14 @@ fn the_outcome_is_shown_and_counts_at_once() {
 
     answer.state = RequestState::Approved;
     answer.grant = Some("g4t9".parse().unwrap());
-    tell(&mut model, Input::Decided(Box::new(Ok(answer.clone()))));
+    tell(&mut model, Input::Decided(Box::new(Ok(Of::here(answer.clone())))));
     let said = "2aaa is approved: alice is granted admin (g4t9).";
     assert_eq!(model.mode, Mode::Said(vec![said.into()]));
     tell(&mut model, Input::Key(Key::Enter));
     assert_eq!(chosen(&model), Some("3bbb"));
 
     answer.state = RequestState::Denied;
-    tell(&mut model, Input::Decided(Box::new(Ok(answer))));
+    tell(&mut model, Input::Decided(Box::new(Ok(Of::here(answer)))));
     let said = "2aaa is denied: alice does not get admin.";
     assert_eq!(model.mode, Mode::Said(vec![said.into()]));
 }
@@ -226,4 +236,30 @@ fn what_is_left_is_counted_by_the_clock_alone() {
     assert!(text(&mut model, 80, 24).contains("42 s"));
     tell(&mut model, Input::Now("2026-11-23T14:40:00Z".parse().unwrap()));
     assert!(text(&mut model, 80, 24).contains("0 s   ░░░░░░░░░░"));
+}
+
+#[test]
+fn one_id_on_two_hosts_is_two_requests() {
+    let here = blank().here;
+    let mut model = Model::new("all hosts", Scope::Fleet, here);
+    let of = |host: &str| Of { host: Some(host.to_owned()), it: request("3bbb", "bob", "admin") };
+    let requests = vec![of("web-2"), of("web-1")];
+    let held = Of { host: Some("web-3".to_owned()), it: grant("g4t9", "eve", "admin") };
+    let note = "Away: web-3".to_owned();
+    tell(&mut model, Input::News(Snapshot { requests, grants: vec![held], note }));
+    let shown = text(&mut model, 100, 24);
+    for wanted in ["stint on all hosts", "> web-1  3bbb", "  web-2  3bbb", "  web-3", "Away: web-3"]
+    {
+        assert!(shown.contains(wanted), "{wanted}\n{shown}");
+    }
+    letters(&mut model, "j");
+    // The other one goes.
+    let requests = vec![of("web-2")];
+    tell(&mut model, Input::News(Snapshot { requests, grants: Vec::new(), note: String::new() }));
+    letters(&mut model, "a");
+    assert!(text(&mut model, 100, 24).contains("Approve request web-2/3bbb?"));
+    assert!(text(&mut model, 100, 24).contains("host         web-2"));
+    assert_eq!(said(press(&mut model, Key::Letter('y'))), approve("web-2/3bbb", "digest-of-3bbb"));
+    tell(&mut model, Input::Away("stint: the store: it takes no connections".into()));
+    assert!(text(&mut model, 100, 24).contains("the store does not answer at the moment."));
 }

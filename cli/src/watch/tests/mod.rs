@@ -10,7 +10,7 @@ use ratatui::buffer::Buffer;
 use stint_proto::{Grant, Request, Uid};
 
 use super::draw::draw;
-use super::model::{Effect, Model, Snapshot};
+use super::model::{Effect, Model, Scope, Snapshot};
 use super::update::{Input, Key};
 use crate::look::grants::Here;
 
@@ -47,14 +47,14 @@ pub fn grant(id: &str, user: &str, role: &str) -> Grant {
 /// A board at 14:03:30 that has heard this.
 pub fn board(requests: Vec<Request>, grants: Vec<Grant>) -> Model {
     let mut model = blank();
-    tell(&mut model, Input::News(Snapshot { requests, grants }));
+    tell(&mut model, Input::News(Snapshot::here(requests, grants)));
     model
 }
 
 /// A board at 14:03:30 that has heard nothing.
 pub fn blank() -> Model {
     let here = Here { now: "2026-11-23T14:03:30Z".parse().unwrap(), zone: TimeZone::UTC };
-    Model::new("web-1", here)
+    Model::new("web-1", Scope::Host, here)
 }
 
 /// An input after which there is nothing to do but to draw.

@@ -170,7 +170,7 @@ fn hostile() -> Model {
     held.granted_by = HOSTILE.into();
     held.reason = HOSTILE.into();
     let mut model = board(vec![bad], vec![held]);
-    model.host = stint_policy::text::harmless(HOSTILE);
+    model.title = stint_policy::text::harmless(HOSTILE);
     tell(&mut model, Input::Away(HOSTILE.into()));
     model
 }
@@ -285,10 +285,7 @@ proptest! {
             let id = stint_proto::RequestId::from_random(&[3, u8::try_from(row).ok()?, 5, 7])?;
             Some(Request { reason: reason.clone(), ..request(id.as_str(), "bob", "admin") })
         });
-        let snapshot = crate::watch::model::Snapshot {
-            requests: requests.collect(),
-            grants: grants(),
-        };
+        let snapshot = crate::watch::model::Snapshot::here(requests.collect(), grants());
         tell(&mut model, Input::Size(wide, high));
         tell(&mut model, Input::News(snapshot));
         let now = stint_proto::Timestamp::from_micros(
