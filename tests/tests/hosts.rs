@@ -62,6 +62,8 @@ mod fleet;
 mod fleet_ground;
 #[path = "hosts/fleet_hosts.rs"]
 mod fleet_hosts;
+#[path = "hosts/fleet_people.rs"]
+mod fleet_people;
 #[path = "hosts/fleet_store.rs"]
 mod fleet_store;
 #[path = "hosts/gate.rs"]
