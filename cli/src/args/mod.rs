@@ -3,6 +3,7 @@
 mod asking;
 mod auditing;
 mod deciding;
+mod ending;
 mod fleet;
 mod policy;
 mod reviewing;
@@ -10,13 +11,14 @@ mod signing;
 mod standing;
 
 use clap::{Args, Parser, Subcommand};
-use stint_proto::{GrantId, Length, RoleName, ServiceName, UserName};
+use stint_proto::{Length, RoleName, ServiceName, UserName};
 
 pub use asking::{Asking, CancelArgs, DropArgs, ExtendArgs, RequestArgs, RunArgs, WaitArgs};
 pub use auditing::{
     AuditArgs, AuditVerb, ExportArgs, FilterArgs, Format, LogArgs, MetricsArgs, VerifyArgs,
 };
 pub use deciding::{ApproveArgs, DenyArgs};
+pub use ending::RevokeArgs;
 pub use fleet::{Named, PendingArgs, PublishArgs, WatchArgs};
 pub use policy::{PolicyArgs, PolicyVerb};
 pub use reviewing::ReviewArgs;
@@ -240,40 +242,6 @@ pub struct GrantArgs {
     pub ticket: Option<String>,
     /// Write a document signed by this SSH key, and give nothing here
     #[arg(long, value_name = "KEY", requires_all = ["hosts", "output", "duration"], conflicts_with = "json")]
-    pub sign: Option<std::path::PathBuf>,
-    /// For whom, and where to, with --sign
-    #[command(flatten)]
-    pub to: Addressed,
-    /// How it is printed
-    #[command(flatten)]
-    pub json: Json,
-}
-
-/// `stint revoke`.
-#[derive(Debug, Args)]
-#[command(group = clap::ArgGroup::new("which").required(true).multiple(false))]
-pub struct RevokeArgs {
-    /// The grant of this id, or the only one whose id begins like this; of another host as HOST/ID
-    #[arg(group = "which")]
-    pub id: Option<Named<GrantId>>,
-    /// Every grant of this user
-    #[arg(long, group = "which")]
-    pub user: Option<UserName>,
-    /// Every grant of this role
-    #[arg(long, group = "which")]
-    pub role: Option<RoleName>,
-    /// Every grant
-    #[arg(long, group = "which")]
-    pub all: bool,
-    /// What for; kept in the record
-    #[arg(long, value_name = "TEXT")]
-    pub reason: String,
-    /// With --user: on all hosts, by the store of the fleet
-    #[arg(long, requires = "user", conflicts_with_all = ["hosts", "output"])]
-    pub fleet: bool,
-    /// Write a document signed by this SSH key, and end nothing here; with --fleet and HOST/ID the key
-    /// that signs, sign_with of fleet.toml if absent
-    #[arg(long, value_name = "KEY", conflicts_with_all = ["role", "all"])]
     pub sign: Option<std::path::PathBuf>,
     /// For whom, and where to, with --sign
     #[command(flatten)]

@@ -330,8 +330,14 @@ fn grants_are_listed_and_ended_everywhere(desk: &Desk<'_>) {
     let (_, read) = inbox(desk, "web-2").remove(0);
     assert_eq!(read["revocation"]["grant"], "h5aa", "{read}");
     desk.shown("stint revoke web-2/zz --reason 'done early'", 5);
-    let said = desk.shown("stint revoke --fleet --reason x", 2);
-    assert!(said.contains("--user"), "{said}");
+    for line in [
+        "stint revoke --fleet --reason x",
+        "stint revoke --fleet g4t9 --reason x",
+        "stint revoke --fleet --role admin --reason x",
+    ] {
+        let said = desk.shown(line, 2);
+        assert!(said.contains("--user"), "{line}: {said}");
+    }
 }
 
 fn documents_go_where_they_belong(desk: &Desk<'_>) {

@@ -23,7 +23,15 @@ const DOCUMENT: usize = stint_document::SIZE_LIMIT;
 /// Ends what somebody holds on all hosts, or one grant of another host.
 pub fn revoke(args: RevokeArgs) -> Outcome {
     let reason = crate::verbs::reason(args.reason)?;
-    args.to.check_unsigned()?;
+    if !args.to.hosts.is_empty() || args.to.output.is_some() {
+        let text = "--hosts and -o are for a document that is written to a file: without --fleet and \
+                    HOST/ID";
+        return Err(Failure::usage(text));
+    }
+    let of_one = matches!(args.id, Some(Named::There(..)));
+    if of_one == args.fleet || (args.fleet && args.user.is_none()) {
+        return Err(Failure::usage("say which grants: HOST/ID, or --fleet with --user"));
+    }
     let (store, key) = fleet::open(args.sign.as_deref())?;
     let (mut fleet, hosts, what) = match (args.id, args.user) {
         (Some(Named::There(host, id)), None) => {
@@ -32,7 +40,7 @@ pub fn revoke(args: RevokeArgs) -> Outcome {
             (fleet, host, Revoked::Grant(id))
         }
         (None, Some(user)) => (Fleet::whole(store)?, "*".to_owned(), Revoked::User(user)),
-        _ => return Err(Failure::usage("say which grants: HOST/ID, or --fleet and --user")),
+        _ => return Err(Failure::usage("say which grants: HOST/ID, or --fleet with --user")),
     };
     let hosts: HostPattern = hosts.parse().map_err(Failure::failed)?;
     let to = Addressed { hosts: vec![hosts], output: None };
