@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use serde_json::Value;
+use stint_document::Statement;
 use stint_policy::text::quoted;
 use stint_proto::{Event, Timestamp};
 use stint_record::{Checkpoint, unhex};
@@ -19,12 +20,25 @@ const JOURNALS: [&str; 2] = ["/var/log/journal", "/run/log/journal"];
 const EVENTS: [Event; 2] = [Event::AuditCheckpoint, Event::AuditCut];
 
 /// A checkpoint, and when it was told, where that is known.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Told {
     /// The link and its hash.
     pub checkpoint: Checkpoint,
     /// When the log got it.
     pub at: Option<Timestamp>,
+    /// What shows that it is its host's.
+    pub proof: Proof,
+}
+
+/// What shows that a checkpoint is its host's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Proof {
+    /// Nothing, but for the place where it stands.
+    None,
+    /// It tells of a cut, which is a link itself.
+    Cut,
+    /// What was signed, and the signature; neither has been looked at.
+    Signature(Box<Statement>, String),
 }
 
 /// Those of this host's journal; or why there are none.
@@ -38,7 +52,7 @@ pub fn of_journal() -> Result<Vec<Told>, String> {
     let mut found = Vec::new();
     if let Some(printed) = journal.stdout.take() {
         let lines = BufReader::new(printed).lines().map_while(Result::ok);
-        found.extend(lines.filter_map(|line| of_line(&line).ok().flatten()));
+        found.extend(lines.filter_map(|line| of_line(&line, false).ok().flatten()));
     }
     let done = journal.wait().map_err(cannot)?;
     if !found.is_empty() {
@@ -76,11 +90,12 @@ fn is_readable() -> Option<bool> {
     answer
 }
 
-/// Those of a file, or of standard input (`-`).
+/// Those of a file, or of standard input (`-`). Where they are to be signed, lines of syslog count too:
+/// of these nothing else shows who wrote them.
 ///
 /// # Errors
 /// When it cannot be read, has none, or has something else in it.
-pub fn of_file(path: &Path) -> Result<Vec<Told>, Failure> {
+pub fn of_file(path: &Path, signed: bool) -> Result<Vec<Told>, Failure> {
     let stdin = path == Path::new("-");
     let name = if stdin {
         "standard input".to_owned()
@@ -96,7 +111,7 @@ pub fn of_file(path: &Path) -> Result<Vec<Told>, Failure> {
     let mut found = Vec::new();
     for (number, line) in lines.lines().enumerate() {
         let bad = |why: &str| Failure::failed(format!("{name}:{}: {why}", number + 1));
-        found.extend(of_line(&line.map_err(wrong)?).map_err(bad)?);
+        found.extend(of_line(&line.map_err(wrong)?, signed).map_err(bad)?);
     }
     if found.is_empty() {
         return Err(Failure::failed(format!("{name} has no checkpoint of stint in it")));
@@ -104,31 +119,62 @@ pub fn of_file(path: &Path) -> Result<Vec<Told>, Failure> {
     Ok(found)
 }
 
-/// A line of `journalctl -o json`, or a link's number and its hash.
-fn of_line(line: &str) -> Result<Option<Told>, &'static str> {
-    const WRONG: &str = "this is no checkpoint: a line of journalctl -o json, or a link's number \
-                         and its hash, is right";
+const WRONG: &str = "this is no checkpoint: a line of journalctl -o json, or a link's number \
+                     and its hash, is right";
+
+/// A line of `journalctl -o json`, or a link's number and its hash; or of syslog.
+fn of_line(line: &str, signed: bool) -> Result<Option<Told>, &'static str> {
     let line = line.trim();
-    let (seq, hash, at) = if line.starts_with('{') {
+    if line.starts_with('{') {
         let entry: Value = serde_json::from_str(line).map_err(|_| WRONG)?;
         let field = |name: &str| entry.get(name).and_then(Value::as_str).map(str::to_owned);
-        let event = field("STINT_EVENT").unwrap_or_default();
-        if EVENTS.iter().all(|known| known.as_str() != event)
-            || field("_UID").as_deref() != Some("0")
-        {
-            return Ok(None);
-        }
-        let at = field("__REALTIME_TIMESTAMP").and_then(|at| at.parse().ok()).map(Timestamp);
-        (field("STINT_LINK").ok_or(WRONG)?, field("STINT_HASH").ok_or(WRONG)?, at)
-    } else if line.is_empty() {
+        return if field("_UID").as_deref() == Some("0") { of_fields(field) } else { Ok(None) };
+    }
+    if line.is_empty() {
         return Ok(None);
-    } else {
-        let (seq, hash) = line.split_once(' ').ok_or(WRONG)?;
-        (seq.to_owned(), hash.trim().to_owned(), None)
+    }
+    if let Some((seq, hash)) = line.split_once(' ')
+        && let Some(checkpoint) = checkpoint(seq, hash.trim())
+    {
+        return Ok(Some(Told { checkpoint, at: None, proof: Proof::None }));
+    }
+    match signed {
+        true => of_fields(|name| of_syslog(line, name)),
+        false => Err(WRONG),
+    }
+}
+
+/// What the fields of an event say, if it is one of these.
+fn of_fields(field: impl Fn(&str) -> Option<String>) -> Result<Option<Told>, &'static str> {
+    let event = field("STINT_EVENT").unwrap_or_default();
+    if EVENTS.iter().all(|known| known.as_str() != event) {
+        return Ok(None);
+    }
+    let (link, hash) = (field("STINT_LINK").ok_or(WRONG)?, field("STINT_HASH").ok_or(WRONG)?);
+    let checkpoint = checkpoint(&link, &hash).ok_or(WRONG)?;
+    let at = field("__REALTIME_TIMESTAMP").and_then(|at| at.parse().ok()).map(Timestamp);
+    let (host, time) = (field("STINT_HOST"), field("STINT_TIME"));
+    let at = at.or_else(|| time.as_ref().and_then(|time| time.parse().ok()));
+    let proof = match (field("STINT_SIGNATURE"), event == Event::AuditCut.as_str()) {
+        (_, true) => Proof::Cut,
+        (None, false) => Proof::None,
+        (Some(signature), false) => {
+            let (host, time) = (host.unwrap_or_default(), time.unwrap_or_default());
+            Proof::Signature(Box::new(Statement { host, link, hash, time }), signature)
+        }
     };
-    let seq = seq.parse().ok().filter(|seq| *seq > 0).ok_or(WRONG)?;
-    let checkpoint = Checkpoint { seq, hash: unhex(&hash).ok_or(WRONG)? };
-    Ok(Some(Told { checkpoint, at }))
+    Ok(Some(Told { checkpoint, at, proof }))
+}
+
+/// A field of a line of syslog: the last of that name, as what people typed comes before.
+fn of_syslog(line: &str, name: &str) -> Option<String> {
+    let (_, value) = line.rsplit_once(&format!(" {name}=\""))?;
+    value.split_once('"').map(|(value, _)| value.to_owned())
+}
+
+fn checkpoint(seq: &str, hash: &str) -> Option<Checkpoint> {
+    let seq = seq.parse().ok().filter(|seq| *seq > 0)?;
+    Some(Checkpoint { seq, hash: unhex(hash)? })
 }
 
 #[cfg(test)]
@@ -145,10 +191,12 @@ mod tests {
             )
         };
         let checkpoint = Checkpoint { seq: 7, hash: [15; 32] };
-        let seventh = |at| Ok(Some(Told { checkpoint, at }));
-        assert_eq!(of_line(&entry("0", "audit.checkpoint")), seventh(Some(Timestamp(9))));
-        assert_eq!(of_line(&entry("0", "audit.cut")), seventh(Some(Timestamp(9))));
-        assert_eq!(of_line(&format!("7 {hash}")), seventh(None));
+        let seventh = |at, proof| Ok(Some(Told { checkpoint, at, proof }));
+        let nine = Some(Timestamp(9));
+        let of_line = |line: &str| of_line(line, false);
+        assert_eq!(of_line(&entry("0", "audit.checkpoint")), seventh(nine, Proof::None));
+        assert_eq!(of_line(&entry("0", "audit.cut")), seventh(nine, Proof::Cut));
+        assert_eq!(of_line(&format!("7 {hash}")), seventh(None, Proof::None));
         assert_eq!(of_line(&entry("1000", "audit.checkpoint")), Ok(None));
         assert_eq!(of_line(&entry("0", "check.denied")), Ok(None));
         assert_eq!(of_line("{\"_UID\":\"0\"}"), Ok(None));
@@ -156,5 +204,22 @@ mod tests {
         for wrong in ["{", "7", "7 x", &format!("0 {hash}"), &format!("-1 {hash}"), "{\"a\""] {
             assert!(of_line(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn lines_of_syslog_are_read_where_a_signature_says_who_wrote_them() {
+        let line = format!(
+            "Nov 25 22:00:00 web-1 stintd[7]: come to link 7; STINT_LINK=\"8\" \
+             STINT_EVENT=\"audit.checkpoint\" STINT_LINK=\"7\" STINT_HASH=\"{}\" STINT_HOST=\"web-1\" \
+             STINT_TIME=\"2026-11-25T22:00:00.000Z\" STINT_SIGNATURE=\"U1NI\"",
+            "0f".repeat(32)
+        );
+        assert!(of_line(&line, false).is_err());
+        let told = of_line(&line, true).unwrap().unwrap();
+        assert_eq!(told.checkpoint, Checkpoint { seq: 7, hash: [15; 32] });
+        let Proof::Signature(statement, signature) = told.proof else { panic!("{told:?}") };
+        assert_eq!((statement.host.as_str(), signature.as_str()), ("web-1", "U1NI"));
+        assert_eq!(of_line("Nov 25 22:00:00 web-1 sshd[7]: hello", true), Ok(None));
+        assert_eq!(of_line("Nov 25 stintd: x STINT_EVENT=\"check.denied\"", true), Ok(None));
     }
 }

@@ -26,6 +26,7 @@ mod review;
 mod selection;
 mod sign;
 mod signals;
+mod signatures;
 mod standing;
 mod verbs;
 mod waiting;

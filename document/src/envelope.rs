@@ -95,7 +95,8 @@ fn armored<'a>(
     Err(Refusal::CutOff)
 }
 
-fn read(armored: &str) -> Result<Signature, &'static str> {
+/// Reads what stands between the two lines of an armored signature, its breaks taken out.
+pub(crate) fn read(armored: &str) -> Result<Signature, &'static str> {
     let blob = Base64::decode_vec(armored).map_err(|_| "it is no base64")?;
     Signature::read(&blob)
 }

@@ -1,5 +1,6 @@
 //! Documents that people sign and hosts believe: a policy, a grant, a revocation, an approval. A text, and after it
-//! one or more signatures as `ssh-keygen -Y sign` makes them.
+//! one or more signatures as `ssh-keygen -Y sign` makes them. And what a host signs and people believe:
+//! how far its record has come.
 //!
 //! Pure: no I/O, no clock. Bytes come in, who may sign comes in as text, the time as a value. Nothing
 //! of the text is read before a signature over all of it has been found good: the way to its content
@@ -8,6 +9,7 @@
 
 mod approval;
 mod approver;
+mod checkpoint;
 mod compose;
 mod content;
 mod envelope;
@@ -23,6 +25,9 @@ mod verify;
 
 pub use approval::{Approval, Verdict, approval};
 pub use approver::Approver;
+pub use checkpoint::{
+    BadKey, CHECKPOINT_NAMESPACE, HostKey, Statement, Unproven, host_keys, proven,
+};
 pub use compose::{grant, policy, revocation};
 pub use content::{Content, Document, Header, Revocation, Revoked, SignedGrant, read};
 pub use envelope::{SIGNATURES, SIZE_LIMIT, text_of};

@@ -53,6 +53,12 @@ pub(crate) fn read(number: usize, text: &str, zone: &TimeZone) -> Result<Option<
     Ok(Some(Line { number, principals: principals.to_owned(), options, key }))
 }
 
+/// The line as `allowed_signers` would have it: a public key alone speaks for any name.
+pub(crate) fn of_any_host(text: &str) -> String {
+    let first = text.trim_matches(BLANKS).split(BLANKS).next().unwrap_or_default();
+    if is_kind(first) { format!("* {text}") } else { text.to_owned() }
+}
+
 fn principals(text: &str) -> Result<(&str, &str), String> {
     let none = || format!("{} has no key", quoted(text));
     let (principals, rest) = match text.strip_prefix('"') {

@@ -3,6 +3,7 @@
 
 use jiff::tz::TimeZone;
 use ssh_key::certificate::CertType;
+use ssh_key::public::KeyData;
 use ssh_key::{Certificate, Fingerprint, HashAlg};
 use stint_policy::text::harmless;
 
@@ -69,6 +70,34 @@ impl Signers {
                 Err(found) => {
                     why = format!("the key {}, line {}: {found}", by.fingerprint(), line.number);
                 }
+            }
+        }
+        Err(why)
+    }
+
+    /// Whether a key may sign this in that name; why not, if so. Certificates are not looked at.
+    pub(crate) fn speaks_for(
+        &self,
+        key: &KeyData,
+        name: &str,
+        namespace: &str,
+        times: Times,
+    ) -> Result<(), String> {
+        let shown = Fingerprint::new(HashAlg::Sha256, key);
+        let mut why = format!("the key {shown} stands in no line");
+        let lines = self.lines.iter().filter(|line| !line.options.authority && line.key == *key);
+        for line in lines {
+            let found = match means(&line.principals, name) {
+                true => in_time(line, namespace, times),
+                false => Err(format!(
+                    "it speaks for {}, not for {}",
+                    harmless(&line.principals),
+                    harmless(name)
+                )),
+            };
+            match found {
+                Ok(()) => return Ok(()),
+                Err(found) => why = format!("the key {shown}, line {}: {found}", line.number),
             }
         }
         Err(why)

@@ -143,11 +143,14 @@ static KEYS: &[Key] = &[
         .doc("Users and %groups who pass the gate without a grant. It is written into the PAM files themselves, so it holds while stintd is dead; root passes always."),
     key("gate.prompt", Kind::Flag, "false", "true")
         .doc("true: who is denied at a terminal, and may ask for what is missing, is asked what for there and then. It is written into the PAM files themselves."),
-    key("audit", Kind::Table, "", "[audit]").doc("Who may read the record, and how long it is kept."),
+    key("audit", Kind::Table, "", "[audit]")
+        .doc("Who may read the record, how long it is kept, and whether its checkpoints are signed."),
     key("audit.readers", Kind::Texts, "[]", "[\"%auditors\"]")
         .doc("Users and %groups who may read the record and the reviews, and change nothing."),
     key("audit.keep", Kind::Days, "for ever", "\"400d\"")
         .doc("How long the record is kept, from 30d to 36500d. What is older is cut off once a day, by whole links from the beginning, and a link that stays says what was cut. Grants and requests themselves are kept."),
+    key("audit.sign", Kind::Flag, "false", "true")
+        .doc("true: this host signs its checkpoints, which say in the log how far the record has come, with a key of its own in /var/lib/stint/checkpoint.key. stint audit key prints the public half."),
     key("requests", Kind::Table, "", "[requests]").doc("How requests are kept."),
     key("requests.lapse_after", Kind::Duration, "\"24h\"", "\"8h\"")
         .doc("How long a request may be pending before it lapses. One for a later time lapses when that comes."),

@@ -250,6 +250,8 @@ pub struct Policy {
     pub audit_readers: Vec<Principal>,
     /// How long the record is kept; for ever if absent.
     pub audit_keep: Option<Retention>,
+    /// Whether this host signs how far its record has come.
+    pub audit_sign: bool,
     /// `[requests]`.
     pub requests: Requests,
     /// `[approvals]`.

@@ -79,7 +79,7 @@ fn the_sections_about_requests_mean_what_they_say() {
     assert!(policy.approvals.authenticate && policy.notify.terminals);
     let text = "[requests]\nlapse_after = \"8h\"\nmax_pending_per_user = 2\nmax_pending = 9\n\
                 [approvals]\nauthenticate = false\n[notify]\nterminals = false\n\
-                [audit]\nreaders = [\"%auditors\"]\nkeep = \"400d\"\n";
+                [audit]\nreaders = [\"%auditors\"]\nkeep = \"400d\"\nsign = true\n";
     let loaded = load(text).unwrap();
     assert_eq!(loaded.warnings, []);
     let requests = &loaded.policy.requests;
@@ -87,6 +87,7 @@ fn the_sections_about_requests_mean_what_they_say() {
     assert_eq!((requests.max_pending_per_user, requests.max_pending), (2, 9));
     assert!(!loaded.policy.approvals.authenticate && !loaded.policy.notify.terminals);
     assert_eq!(policy.audit_keep, None, "for ever");
+    assert!(!policy.audit_sign && loaded.policy.audit_sign);
     assert_eq!(loaded.policy.audit_keep.unwrap().to_string(), "400d");
     let (user, inside) = ("carol".parse().unwrap(), groups(&["auditors"]));
     let subject = Subject { user: &user, uid: Uid(1000), groups: &inside };

@@ -41,7 +41,7 @@ pub use length::{BadLength, Length};
 pub use metrics::{Metric, MetricKind, Sample};
 pub use names::*;
 pub use publication::Publication;
-pub use record::{Link, RecordPage};
+pub use record::{CheckpointKey, Link, RecordPage};
 pub use request::{
     ApproveOrder, DenyOrder, DoorRequest, DropOrder, ExtendOrder, Offer, PastRequest, Request,
     RequestOrder, RequestState, ReviewOrder,

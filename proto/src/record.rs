@@ -61,3 +61,13 @@ pub struct RecordPage {
     /// Its hash.
     pub head_hash: Vec<u8>,
 }
+
+/// By which key a host signs how far its record has come.
+#[derive(Clone, Debug, PartialEq, Eq, SerializeDict, DeserializeDict, Type)]
+#[zbus(signature = "dict")]
+pub struct CheckpointKey {
+    /// The host, as it names itself in what it signs.
+    pub host: String,
+    /// The public key: `ssh-ed25519 AAAA…`.
+    pub key: String,
+}

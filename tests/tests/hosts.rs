@@ -24,6 +24,8 @@ mod bus;
 mod bus_away;
 #[path = "hosts/chain.rs"]
 mod chain;
+#[path = "hosts/checkpoints.rs"]
+mod checkpoints;
 #[path = "hosts/cli.rs"]
 mod cli;
 #[path = "hosts/clocks.rs"]

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 use stint_proto::{GrantId, RoleName, UserName};
 
+use super::Json;
+
 /// Which events of the record: the same for everything that reads it.
 #[derive(Debug, Args)]
 pub struct FilterArgs {
@@ -96,11 +98,13 @@ pub struct AuditArgs {
 pub enum AuditVerb {
     /// Verify the chain of the record: that no event was changed, removed, added or moved
     #[command(
-        after_help = "Examples:\n  stint audit verify\n  stint audit verify --state ./state.sqlite --checkpoints ./checkpoints.json\n\n\
+        after_help = "Examples:\n  stint audit verify\n  stint audit verify --state ./state.sqlite --checkpoints ./checkpoints.json\n  \
+                      stint audit verify --checkpoints ./checkpoints.json --key ./web-1.pub\n\n\
                       What this host's own journal says proves nothing against root of this host. Of \
                       a journal on another host:  journalctl -o json STINT_EVENT=audit.checkpoint \
                       _HOSTNAME=web-1 | stint audit verify --checkpoints -\n\n\
-                      Exit status: 0 whole, 1 broken, or it could not be told; 2 usage, 3 refused, \
+                      Exit status: 0 whole, and signed where --key asks for it; 1 broken, unsigned, signed by another \
+                      key, or it could not be told; 2 usage, 3 refused, \
                       69 the daemon cannot be reached."
     )]
     Verify(VerifyArgs),
@@ -112,6 +116,13 @@ pub enum AuditVerb {
                       A file is there whole, readable by its owner alone, or not at all. In CSV a cell \
                       that a spreadsheet might take for a formula begins with an apostrophe.")]
     Export(ExportArgs),
+    /// Print the public key by which this host signs its checkpoints, for those who verify them
+    #[command(
+        after_help = "Examples:\n  stint audit key >web-1.pub\n  stint audit verify --key web-1.pub\n\n\
+                      It is a line of allowed_signers, as ssh-keygen -Y verify takes it. Checkpoints are \
+                      signed where the policy has sign = true in [audit]. Exit status: 1 where they are not."
+    )]
+    Key(Json),
 }
 
 /// `stint audit export`.
@@ -156,6 +167,13 @@ pub struct VerifyArgs {
     /// input. Those of this host's journal if absent, but not for a copy of a state
     #[arg(long, value_name = "FILE")]
     pub checkpoints: Option<PathBuf>,
+    /// Public keys, or lines of allowed_signers: every checkpoint has to be signed by one of them,
+    /// those from before the first that is signed excepted
+    #[arg(long, value_name = "FILE")]
+    pub key: Option<PathBuf>,
+    /// The host that must have signed them; with keys of one host it need not be said
+    #[arg(long, value_name = "NAME", requires = "key")]
+    pub host: Option<String>,
     /// A state's file, or a copy of one, which is read without the daemon
     #[arg(long, value_name = "FILE")]
     pub state: Option<PathBuf>,

@@ -103,6 +103,12 @@ pub fn page() -> String {
         ),
         (STATE_DIR, "The state, root's alone."),
         ("/var/lib/stint/applied", "The list of what is given, for stint-sweep and for people."),
+        (
+            "/var/lib/stint/checkpoint.key",
+            "By what checkpoints of the record are signed, where the policy has them signed \
+             (audit.sign); made if it is not there. Root's, and readable by nobody else: others \
+             are not used. stint audit key prints the public half.",
+        ),
         (PAM_SOCKET, "Where pam_stint(8) asks, root's alone."),
         (SUDO_RULE_FILE, "The sudo rules of active grants; replaced whole, after visudo -c."),
         (BUS_NAME, "Its name on the system bus."),

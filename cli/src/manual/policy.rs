@@ -62,6 +62,7 @@ prompt = true                    # ask for the reason in the middle of a sudo
 [audit]
 readers = ["%auditors"]          # see everything, change nothing
 keep    = "400d"                 # older events go; else never
+sign    = true                   # checkpoints of the record, by a key of this host's
 
 [requests]
 lapse_after          = "24h"     # a request that nobody decides on

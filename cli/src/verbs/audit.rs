@@ -1,6 +1,6 @@
 //! `stint audit`: what auditors do with the record beside reading it.
 
-use super::{export, verify};
+use super::{export, key, verify};
 use crate::args::{AuditArgs, AuditVerb};
 use crate::failure::Outcome;
 
@@ -9,5 +9,6 @@ pub fn run(args: AuditArgs) -> Outcome {
     match args.what {
         AuditVerb::Verify(args) => verify::run(&args),
         AuditVerb::Export(args) => export::run(&args),
+        AuditVerb::Key(args) => key::run(args),
     }
 }

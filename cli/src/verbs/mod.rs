@@ -14,6 +14,7 @@ pub mod gate;
 pub mod generate;
 pub mod grant;
 pub mod inspect;
+pub mod key;
 pub mod list;
 pub mod log;
 pub mod metrics;

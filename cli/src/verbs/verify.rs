@@ -2,6 +2,8 @@
 
 use std::io::IsTerminal;
 
+use stint_document::Signers;
+use stint_policy::text::quoted;
 use stint_proto::{ExitStatus, Timestamp};
 use stint_record::{Fault, Head, Verifier};
 
@@ -12,6 +14,7 @@ use crate::look::grants::Here;
 use crate::look::{BAD, GOOD, ODD, count, styled};
 use crate::out;
 use crate::record::Source;
+use crate::signatures::{self, Judged};
 
 /// What was read of a record.
 struct Read {
@@ -25,12 +28,18 @@ struct Read {
 
 /// Does what was typed.
 pub fn run(args: &VerifyArgs) -> Outcome {
+    let keys = args.key.as_deref().map(signatures::keys).transpose()?;
     let source = Source::of(args.state.as_deref())?;
     let known = match &args.checkpoints {
-        Some(path) => Ok(checkpoints::of_file(path)?),
+        Some(path) => Ok(checkpoints::of_file(path, keys.is_some())?),
         // The journal of this host says nothing of another's state.
         None if Source::is_own(args.state.as_deref()) => checkpoints::of_journal(),
         None => Err("a copy of a state has none with it: give them with --checkpoints".to_owned()),
+    };
+    let here = Here::system();
+    let (known, judged) = match (keys, known) {
+        (Some(keys), known) => signed(known, &keys, args.host.as_deref(), &here),
+        (None, known) => (known, None),
     };
     // What is cut off while it is read is not there to be read: then it is read once more.
     let read = loop {
@@ -38,7 +47,27 @@ pub fn run(args: &VerifyArgs) -> Outcome {
             break read;
         }
     };
-    Ok(report(&read, &known))
+    Ok(report(&read, &known, judged.as_ref(), &here))
+}
+
+/// Those of the checkpoints that a host has signed, which alone count where that is asked for.
+fn signed(
+    known: Result<Vec<Told>, String>,
+    keys: &Signers,
+    host: Option<&str>,
+    here: &Here,
+) -> (Result<Vec<Told>, String>, Option<Judged>) {
+    let known = match known {
+        Ok(known) => known,
+        Err(why) => return (Err(why), Some(Judged::default())),
+    };
+    let judged = signatures::judge(known, keys, host, here);
+    let good = judged.good.clone();
+    if good.is_empty() {
+        let none = format!("none is signed by a key of {}", quoted(keys.path()));
+        return (Err(none), Some(judged));
+    }
+    (Ok(good), Some(judged))
 }
 
 /// Reads the whole chain, up to the first fault; none where links were cut off meanwhile.
@@ -98,15 +127,19 @@ pub(super) fn bar(done: i64, all: i64) -> String {
     format!("[{}{}] {done} of {all} links", part("#", filled), part(" ", WIDTH - filled))
 }
 
-fn report(read: &Read, known: &Result<Vec<Told>, String>) -> ExitStatus {
-    let here = Here::system();
+fn report(
+    read: &Read,
+    known: &Result<Vec<Told>, String>,
+    judged: Option<&Judged>,
+    here: &Here,
+) -> ExitStatus {
     match &read.fault {
-        Some(fault) => {
-            out::print(&broken(read, fault, known.as_deref().unwrap_or_default(), &here))
-        }
-        None => out::print(&whole(read, known, &here)),
+        Some(fault) => out::print(&broken(read, fault, known.as_deref().unwrap_or_default(), here)),
+        None => out::print(&whole(read, known, here)),
     }
-    if read.fault.is_some() { ExitStatus::Failed } else { ExitStatus::Done }
+    judged.iter().flat_map(|judged| judged.lines()).for_each(|line| out::print(&line));
+    let is_fine = judged.is_none_or(Judged::is_fine);
+    if read.fault.is_none() && is_fine { ExitStatus::Done } else { ExitStatus::Failed }
 }
 
 fn whole(read: &Read, known: &Result<Vec<Told>, String>, here: &Here) -> String {
@@ -189,6 +222,7 @@ fn is_of_another(fault: &Fault, known: &[Told], begins: Timestamp) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::checkpoints::Proof;
 
     #[test]
     fn the_bar_is_full_at_the_end_and_never_more() {
@@ -198,7 +232,8 @@ mod tests {
 
     #[test]
     fn a_checkpoint_of_another_record_is_told_by_its_age() {
-        let told = |seq, at| Told { checkpoint: Head { seq, hash: [0; 32] }, at };
+        let told =
+            |seq, at| Told { checkpoint: Head { seq, hash: [0; 32] }, at, proof: Proof::None };
         let known = [told(1, None), told(7, Some(Timestamp(2))), told(9, Some(Timestamp(4)))];
         let is = |fault| is_of_another(&fault, &known, Timestamp(3));
         assert!(is(Fault::Rewritten { seq: 7 }) && is(Fault::Truncated { last: 3, known: 7 }));

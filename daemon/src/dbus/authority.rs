@@ -29,7 +29,7 @@ pub enum For {
 }
 
 /// The table.
-pub const TABLE: [(&str, For); 34] = [
+pub const TABLE: [(&str, For); 35] = [
     ("Check", For::Module),
     ("RequestAtDoor", For::Module),
     ("OpenSession", For::Module),
@@ -44,6 +44,7 @@ pub const TABLE: [(&str, For); 34] = [
     ("Publication", For::Carrier),
     ("History", For::Readers),
     ("Record", For::Readers),
+    ("CheckpointKey", For::Readers),
     ("GrantsSince", For::Readers),
     ("Eligible", For::Readers),
     ("Attest", For::Readers),

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use stint_proto::{
-    ApproveOrder, AttestOrder, Attestation, CheckAnswer, Delivery, DenyOrder, DoorRequest,
-    DropOrder, EligibleEntry, ErrorCode, Explain, Explanation, ExtendOrder, Grant, GrantId,
-    GrantOrder, GrantsPage, Health, ListFilter, Metric, PamItems, PastRequest, Publication,
+    ApproveOrder, AttestOrder, Attestation, CheckAnswer, CheckpointKey, Delivery, DenyOrder,
+    DoorRequest, DropOrder, EligibleEntry, ErrorCode, Explain, Explanation, ExtendOrder, Grant,
+    GrantId, GrantOrder, GrantsPage, Health, ListFilter, Metric, PamItems, PastRequest, Publication,
     RecordPage, ReloadReport, Request, RequestId, RequestOrder, ReviewOrder, RevokeOrder,
     RoleSummary, SYNC_ACCOUNT, Standing, StandingChange, Status, Timestamp, Uid,
 };
@@ -459,6 +459,16 @@ impl Interface {
     ) -> Result<RecordPage, BusError> {
         let _admitted = self.admit("Record", connection, &header).await?;
         Ok(self.engine.links(after, since).await?)
+    }
+
+    /// By which key this host signs how far the record has come. For root and readers of the record.
+    async fn checkpoint_key(
+        &self,
+        #[zbus(connection)] connection: &Connection,
+        #[zbus(header)] header: Header<'_>,
+    ) -> Result<CheckpointKey, BusError> {
+        let _admitted = self.admit("CheckpointKey", connection, &header).await?;
+        Ok(self.engine.checkpoint_key().await?)
     }
 
     /// Grants that had not ended at that time, by their beginning, after the one that began then

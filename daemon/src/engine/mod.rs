@@ -41,6 +41,7 @@ mod run;
 mod sessions;
 mod settling;
 mod show;
+mod signing;
 mod standing;
 mod standing_ways;
 mod start;

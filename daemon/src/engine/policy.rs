@@ -206,6 +206,7 @@ impl Engine {
             Need::InForce => self.store_or_keep(writes).await,
         }
         self.put_in_force(&policy, signed);
+        let unsigned = self.see_to_signing(policy.audit_sign).await;
         self.record.tell(&entry);
         self.not_in_force(problem.clone(), actor);
         self.changed();
@@ -215,6 +216,7 @@ impl Engine {
         let (granted, mut notes) = self.hold_from_policy(&policy, holders).await;
         self.enforce().await;
         notes.extend(unknown);
+        notes.extend(unsigned);
         notes
             .extend(problem.map(|problem| format!("the signed policy is not in force: {problem}")));
         let odd = warnings.iter().filter(|found| found.severity == Severity::Warning);

@@ -244,6 +244,7 @@ impl Engine {
     pub(super) fn alarms(&self, state: &State) -> Vec<Alarm> {
         let mut alarms = state.alarms.shown();
         alarms.extend(self.hooks.alarms());
+        alarms.extend(self.record.signing().alarm());
         alarms
     }
 

@@ -32,7 +32,7 @@ use crate::domain::index::Index;
 use crate::domain::passed::Passed;
 use crate::domain::pending::Pending;
 use crate::notices::{Hooks, Notices};
-use crate::record::{Entry, Journal, KernelAudit, Record};
+use crate::record::{Entry, Journal, KernelAudit, Record, Signing};
 use crate::residue::Look;
 use crate::sessions::Tree;
 use crate::store::{Loaded, Store, StoreError, StoredGrant, Write};
@@ -147,7 +147,12 @@ impl Engine {
         let (store, loaded) = Store::open(&places.state_dir.join("state.sqlite"), &boot_id)?;
         let audit = if places.kernel_audit { KernelAudit::of_host() } else { KernelAudit::none() };
         let journal = Journal::new(places.journal.clone(), places.syslog.clone());
-        let record = Record::new(journal, store.clone(), audit);
+        let record = Record::new(
+            journal,
+            store.clone(),
+            audit,
+            Signing::new(places.state_dir.clone(), &host),
+        );
         let drift = Drift::found(&loaded);
         let Loaded {
             grants,
@@ -253,6 +258,7 @@ impl Engine {
             self.mechanisms.lock().unwrap_or_else(PoisonError::into_inner).listed().clone();
         self.take_in_list(&listed).await;
         self.first_policy(last_good).await;
+        self.record.tell_of_chain();
         self.take_back_noted(noted).await;
         self.notice_stale(self.now()).await;
         self.turn(self.now()).await;
@@ -264,6 +270,7 @@ impl Engine {
     /// # Errors
     /// What could not be taken back, one line each.
     pub async fn end_everything(&self, why: &str) -> Result<usize, Vec<String>> {
+        self.record.tell_of_chain();
         let changing = self.changes.lock().await;
         let ids: Vec<GrantId> = self.state().index.iter().map(|grant| grant.id.clone()).collect();
         let ended = self.end(ids, &Ending::revoked("root", why)).await;

@@ -41,6 +41,8 @@ pub struct Entry {
     pub checkpoint: Option<stint_record::Checkpoint>,
     /// Which links of the chain were cut off, the last of which is the checkpoint's.
     pub cut: Option<Cut>,
+    /// A checkpoint's signature.
+    pub signed: Option<Signed>,
     /// How many it stands for, where it is not one.
     pub repeated: Option<Repeated>,
     /// One line for people.
@@ -54,6 +56,16 @@ pub struct Repeated {
     pub count: u64,
     /// When the first of them was.
     pub since: Timestamp,
+}
+
+/// A signature of a checkpoint, with what of the signed text is no field otherwise; its time is the
+/// event's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Signed {
+    /// The host that signed it.
+    pub host: String,
+    /// What stands between the lines of an SSH signature, in one line.
+    pub signature: String,
 }
 
 /// Links that were cut off.
@@ -88,6 +100,7 @@ impl Entry {
             attested: None,
             checkpoint: None,
             cut: None,
+            signed: None,
             repeated: None,
             message,
         }
@@ -130,6 +143,11 @@ impl Entry {
         let since = self.repeated.map(|repeated| repeated.since);
         put("STINT_SINCE", since.or(self.cut.map(|cut| cut.since)).map(|at| at.to_string()));
         put("STINT_UNTIL", self.cut.map(|cut| cut.until.to_string()));
+        if let Some(Signed { host, signature }) = &self.signed {
+            put("STINT_HOST", Some(host.clone()));
+            put("STINT_TIME", Some(self.at.to_string()));
+            put("STINT_SIGNATURE", Some(signature.clone()));
+        }
         fields
     }
 }

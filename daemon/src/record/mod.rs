@@ -4,12 +4,14 @@
 mod entry;
 mod journal;
 mod kernel_audit;
+mod signing;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 pub use entry::{Cut, Entry, Repeated, counted, harmless};
 pub use journal::{Journal, Kind};
 pub use kernel_audit::{KernelAudit, Takes};
+pub use signing::{Signing, Wished};
 use stint_proto::{Event, Timestamp};
 use tokio::sync::Notify;
 
@@ -37,27 +39,47 @@ pub struct Record {
     store: Store,
     counters: Arc<Counters>,
     audit: KernelAudit,
+    signing: Arc<Signing>,
 }
 
 impl Record {
     /// Records to this log and this state, and what is for it to the kernel's audit.
     #[must_use]
-    pub fn new(journal: Journal, store: Store, audit: KernelAudit) -> Self {
-        let journal = Arc::new(Mutex::new(journal));
-        let behind: Arc<Notify> = Arc::default();
-        let counters: Arc<Counters> = Arc::default();
-        let (log, log_behind) = (Arc::clone(&journal), Arc::clone(&behind));
-        let counted = Arc::clone(&counters);
+    pub fn new(journal: Journal, store: Store, audit: KernelAudit, signing: Signing) -> Self {
+        Self {
+            journal: Arc::new(Mutex::new(journal)),
+            behind: Arc::default(),
+            store,
+            counters: Arc::default(),
+            audit,
+            signing: Arc::new(signing),
+        }
+    }
+
+    /// Has the log told from now on how far the chain has come, and at once where it was not told of
+    /// the last link yet. To be called when it is known whether that is to be signed.
+    pub fn tell_of_chain(&self) {
+        let (log, behind) = (Arc::clone(&self.journal), Arc::clone(&self.behind));
+        let (counters, signing) = (Arc::clone(&self.counters), Arc::clone(&self.signing));
         // Nothing of the state is held here: it holds this.
-        store.tell_of_chain(move |entry| {
-            counted.event(entry);
+        self.store.tell_of_chain(move |entry| {
+            counters.event(entry);
+            let mut entry = entry.clone();
+            if entry.event == Event::AuditCheckpoint {
+                signing.sign(&mut entry);
+            }
             let mut journal = log.lock().unwrap_or_else(PoisonError::into_inner);
-            journal.write(entry);
+            journal.write(&entry);
             if journal.is_behind() {
-                log_behind.notify_one();
+                behind.notify_one();
             }
         });
-        Self { journal, behind, store, counters, audit }
+    }
+
+    /// What signs how far the chain has come.
+    #[must_use]
+    pub fn signing(&self) -> &Arc<Signing> {
+        &self.signing
     }
 
     /// Records an event that changes nothing by itself: in the log at once, in the state with the

@@ -76,6 +76,9 @@ fn read_audit(load: &mut Load<'_>, audit: &Table<'_>, policy: &mut Policy, seen:
             |_: &BadRetention| "from \"30d\" to \"36500d\"; without the key it is kept for ever";
         policy.audit_keep = load.report.parsed(&node, hint);
     }
+    if first_place(load, audit, "sign", "audit.sign", seen).is_some() {
+        policy.audit_sign = audit.flag(&mut load.report, "sign", false);
+    }
 }
 
 fn read_requests(load: &mut Load<'_>, table: &Table<'_>, policy: &mut Policy, seen: &mut Seen) {

@@ -28,7 +28,7 @@ enum For {
 }
 
 /// Every method with a well-formed call of it.
-const TABLE: [(&str, For, &str, &str); 34] = [
+const TABLE: [(&str, For, &str, &str); 35] = [
     ("Check", For::Module, "(sssss)", "sudo alice alice '' ''"),
     ("RequestAtDoor", For::Module, "((sssss)sss)", "sudo root alice '' '' admin x ''"),
     ("OpenSession", For::Module, "(sssss)", "sudo root alice '' ''"),
@@ -47,6 +47,7 @@ const TABLE: [(&str, For, &str, &str); 34] = [
     ("Explain", For::Everyone, "a{sv}", "0"),
     ("History", For::Readers, "x", "0"),
     ("Record", For::Readers, "xx", "0 0"),
+    ("CheckpointKey", For::AReader, "", ""),
     ("GrantsSince", For::Readers, "x(xs)", "0 0 ''"),
     ("Eligible", For::Readers, "", ""),
     ("Attest", For::AReader, "a{sv}", "3 word s keep grant s zzzz note s x"),

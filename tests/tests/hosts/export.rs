@@ -20,6 +20,7 @@ authenticate = false
 
 [audit]
 readers = ["carol"]
+sign = true
 
 [roles.admin]
 description = "=1+1\n\u001b[2J\u202e<script>alert(1)</script>"
@@ -372,6 +373,10 @@ fn rsyslog_takes_every_event_to_a_collector() {
         assert_collected(&host, &format!("{suite:?}: what was there and what came"));
         host.ok("stint reload; journalctl --rotate; systemctl restart rsyslog; stint reload");
         assert_collected(&host, &format!("{suite:?}: what came while rsyslog was away"));
+        host.ok("stint audit key >/root/web-1.pub");
+        let signed = "stint audit verify --checkpoints /var/log/stint.jsonl --key /root/web-1.pub";
+        let told = host.ok(signed);
+        assert!(told.contains(" signed by SHA256:"), "{suite:?}: {told}");
         if suite == Suite::Trixie {
             host.ok("systemctl stop collector; stint reload; journalctl --rotate; stint reload");
             collect(&host);

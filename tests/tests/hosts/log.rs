@@ -2,7 +2,7 @@
 //! no journal at all. Nobody is held up, and what is lost is counted and told.
 
 use crate::common::{SOON, document};
-use crate::parley::{DENIED, check, gated, grant};
+use crate::parley::{DENIED, POLICY, check, gated, grant};
 use crate::record::{assert_state_agrees, events, record_in_state};
 use std::time::Duration;
 use stint_tests::{Deadline, Suite, eventually};
@@ -92,6 +92,7 @@ fn without_a_journal_events_go_to_dev_log() {
         eventually(what, SOON, || host.run(what).ok().then_some(()));
     };
     until("test -S /dev/log");
+    host.write("/etc/stint/policy.toml", "0644", format!("{POLICY}\n[audit]\nsign = true\n"));
     host.ok("systemctl restart stintd.service");
     assert_ne!(host.as_user("alice", "sudo -n true").status, 0);
     let hers = grant(&host, "alice", "admin", "--ticket 'two\nlines \"quoted\"'");
@@ -130,4 +131,13 @@ fn without_a_journal_events_go_to_dev_log() {
         .map(|line| line.split("STINT_EVENT=\"").nth(1).unwrap().split('"').next().unwrap())
         .collect();
     assert_eq!(told, wanted, "each once, in order");
+    // Nothing says who wrote these lines but what is signed.
+    host.ok("systemctl restart stintd.service; stint audit key >/root/web-1.pub");
+    let unsaid = host.run("stint audit verify --checkpoints /run/syslog.txt");
+    assert!(unsaid.status == 1 && unsaid.stderr.contains("this is no checkpoint"), "{unsaid}");
+    let signed = "stint audit verify --checkpoints /run/syslog.txt --key /root/web-1.pub";
+    let told = host.ok(signed);
+    assert!(told.contains(" of web-1 are signed by SHA256:"), "{told}");
+    host.ok("sed -i 's/STINT_LINK=\"/&1/' /run/syslog.txt");
+    assert!(host.run(signed).stdout.contains(" is not as it was signed"));
 }

@@ -152,7 +152,8 @@ fn run(
     bus: &watch::Sender<Option<()>>,
 ) -> JoinHandle<()> {
     let journal = Journal::new(folder.join("journal"), folder.join("log"));
-    let record = Record::new(journal, store.clone(), crate::record::KernelAudit::none());
+    let signing = crate::record::Signing::new(folder.to_owned(), "web-1");
+    let record = Record::new(journal, store.clone(), crate::record::KernelAudit::none(), signing);
     let place = Folder::at(&folder.join("hooks.d"));
     let clock: SharedClock = Arc::<TestClock>::clone(clock);
     let queue = Queue::new(hooks.clone(), store.clone(), clock, record, place, stage);
