@@ -4,11 +4,14 @@
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use nix::sys::signal::Signal;
 use stint_policy::text::quoted;
 use tempfile::NamedTempFile;
 
 use crate::failure::Failure;
+use crate::signals::{Came, Held, die_of, is_ignored};
 
 /// Dropped without [`Draft::keep`] it leaves nothing.
 #[derive(Debug)]
@@ -28,7 +31,7 @@ impl Draft {
         let name = quoted(&path.to_string_lossy());
         match path.symlink_metadata() {
             Ok(there) if !there.is_file() => {
-                return Err(Failure::failed(format!("{name} is no ordinary file")));
+                return Err(Failure::usage(format!("{name} is no ordinary file")));
             }
             Ok(_) if !replaces => return Err(is_there(path)),
             Ok(_) | Err(_) => {}
@@ -37,11 +40,6 @@ impl Draft {
         let file = tempfile::Builder::new().prefix(".stint-").tempfile_in(folder(path));
         let file = file.map_err(|error| Failure::failed(format!("{name}: {}", error.kind())))?;
         Ok(Self { file: BufWriter::new(file), path: path.to_owned(), replaces })
-    }
-
-    /// Where it is until it has its name: whoever ends the process by a signal removes it there.
-    pub fn beside(&self) -> &Path {
-        self.file.get_ref().path()
     }
 
     /// Puts it in its place, on disk.
@@ -76,6 +74,46 @@ impl Write for Draft {
     }
 }
 
+/// Signals that would end this process, and leave a draft behind.
+#[derive(Debug)]
+pub struct Tidy(Held);
+
+impl Tidy {
+    /// Holds them back from now on: to be called before anything that starts threads.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn hold() -> Result<Self, Failure> {
+        let mut signals = vec![Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP];
+        // Under nohup a hangup ends nothing.
+        signals.retain(|signal| !is_ignored(*signal));
+        Held::hold(&signals).map(Self)
+    }
+
+    /// Has the process die of them without a trace of this draft, from now on.
+    pub fn after(self, draft: &Draft) {
+        let beside = draft.file.get_ref().path().to_owned();
+        // A thread of its own: stintd may let this one wait.
+        std::thread::spawn(move || clean_up(self.0, &beside));
+    }
+}
+
+/// Waits for a signal, and dies of it.
+fn clean_up(signals: Held, beside: &Path) {
+    loop {
+        match signals.or(None, Duration::MAX) {
+            Ok(Came::Signal(signal)) => {
+                // In its place already, or never to be.
+                let _ = std::fs::remove_file(beside);
+                drop(signals);
+                return die_of(signal);
+            }
+            Ok(_) => {}
+            Err(_) => return,
+        }
+    }
+}
+
 fn sync(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
@@ -88,7 +126,7 @@ fn folder(path: &Path) -> &Path {
 }
 
 /// A file is there, and was not to be replaced.
-pub fn is_there(path: &Path) -> Failure {
+fn is_there(path: &Path) -> Failure {
     let name = quoted(&path.to_string_lossy());
     Failure::usage(format!("{name} is there already: add --replace, or name another file"))
 }

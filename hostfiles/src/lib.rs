@@ -9,5 +9,5 @@ mod replace;
 mod staged;
 
 pub use read::{ReadError, SIZE_LIMIT, read_dir, read_plain, read_policy, read_trusted};
-pub use replace::{ReplaceError, put_file, put_new_file, replace_file};
+pub use replace::{ReplaceError, put_file, replace_file};
 pub use staged::{Look, Staged, open_dir, open_regular, read_all, remove};

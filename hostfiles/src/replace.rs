@@ -30,14 +30,6 @@ pub enum ReplaceError {
     },
 }
 
-impl ReplaceError {
-    /// Whether a file of that name was there, where none should be.
-    #[must_use]
-    pub fn is_taken(&self) -> bool {
-        matches!(self, Self::Io { source, .. } if source.kind() == io::ErrorKind::AlreadyExists)
-    }
-}
-
 impl fmt::Display for ReplaceError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -76,18 +68,6 @@ pub fn put_file(path: &Path, bytes: &[u8], mode: u32) -> Result<(), ReplaceError
     write(path, &folder, name, bytes, &Look::Mode(mode))
 }
 
-/// The same where there is none: whatever is there under that name stays.
-///
-/// # Errors
-/// When there is one ([`ReplaceError::is_taken`]), or at the first step that fails.
-pub fn put_new_file(path: &Path, bytes: &[u8], mode: u32) -> Result<(), ReplaceError> {
-    let (folder, name) = place(path)?;
-    let beside = beside(name);
-    staged(path, &folder, &beside, bytes, &Look::Mode(mode))?
-        .commit_new(name)
-        .map_err(|source| io_error(path, "putting the new file in its place", source))
-}
-
 fn place(path: &Path) -> Result<(File, &str), ReplaceError> {
     let name = path.file_name().and_then(OsStr::to_str);
     let (Some(folder), Some(name)) = (path.parent(), name) else {
@@ -105,7 +85,8 @@ fn write(
     look: &Look<'_>,
 ) -> Result<(), ReplaceError> {
     let beside = beside(name);
-    staged(path, folder, &beside, bytes, look)?
+    Staged::write(folder, &beside, bytes, look)
+        .map_err(|source| io_error(path, "writing the new file beside it", source))?
         .commit(name)
         .map_err(|source| io_error(path, "putting the new file in its place", source))
 }
@@ -113,17 +94,6 @@ fn write(
 /// A leading dot: neither sudo nor PAM would take it for a file of theirs.
 fn beside(name: &str) -> String {
     format!(".{name}.stint-{}", std::process::id())
-}
-
-fn staged<'a>(
-    path: &Path,
-    folder: &'a File,
-    beside: &'a str,
-    bytes: &[u8],
-    look: &Look<'_>,
-) -> Result<Staged<'a>, ReplaceError> {
-    Staged::write(folder, beside, bytes, look)
-        .map_err(|source| io_error(path, "writing the new file beside it", source))
 }
 
 fn io_error(path: &Path, doing: &'static str, source: io::Error) -> ReplaceError {
@@ -150,24 +120,6 @@ mod tests {
         }
         assert!(matches!(replace_file(Path::new("/"), b"new"), Err(ReplaceError::NoFile { .. })));
         assert_eq!(fs::read_to_string(target).unwrap(), "old");
-    }
-
-    #[test]
-    fn a_new_file_takes_nothings_place() {
-        let dir = tempfile::tempdir().unwrap();
-        let there = dir.path().join("there");
-        fs::write(&there, "old").unwrap();
-        symlink("nowhere", dir.path().join("link")).unwrap();
-        for name in ["there", "link"] {
-            let refused = put_new_file(&dir.path().join(name), b"new", 0o600).unwrap_err();
-            assert!(refused.is_taken(), "{name}: {refused}");
-        }
-        let absent = dir.path().join("absent");
-        put_new_file(&absent, b"new", 0o600).unwrap();
-        assert_eq!(fs::read(&absent).unwrap(), b"new");
-        assert_eq!(fs::metadata(&absent).unwrap().mode() & 0o7777, 0o600);
-        assert_eq!(fs::read_to_string(&there).unwrap(), "old");
-        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 3, "something was left beside it");
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
 use nix::errno::Errno;
-use nix::fcntl::{AtFlags, OFlag, RenameFlags, openat, renameat, renameat2};
+use nix::fcntl::{AtFlags, OFlag, openat, renameat};
 use nix::sys::stat::{Mode, fchmod, fstatat};
 use nix::unistd::{Gid, Uid, UnlinkatFlags, fchown, unlinkat};
 use xattr::FileExt;
@@ -111,17 +111,6 @@ impl<'a> Staged<'a> {
     /// When it cannot be put there, or the folder cannot be synced.
     pub fn commit(mut self, name: &str) -> io::Result<()> {
         renameat(self.dir, self.temp, self.dir, name)?;
-        self.done = true;
-        self.dir.sync_all()
-    }
-
-    /// The same where no `name` is there.
-    ///
-    /// # Errors
-    /// With `AlreadyExists` when one is; and as [`Staged::commit`].
-    pub fn commit_new(mut self, name: &str) -> io::Result<()> {
-        let flags = RenameFlags::RENAME_NOREPLACE;
-        renameat2(self.dir, self.temp, self.dir, name, flags)?;
         self.done = true;
         self.dir.sync_all()
     }

@@ -2,14 +2,12 @@
 
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
-use std::time::Duration;
 
-use nix::sys::signal::Signal;
 use stint_policy::text::quoted;
 use stint_proto::ExitStatus;
 
 use crate::args::{ExportArgs, Format};
-use crate::draft::Draft;
+use crate::draft::{Draft, Tidy};
 use crate::export::{Form, Table};
 use crate::failure::{Failure, Outcome};
 use crate::look::count;
@@ -17,7 +15,6 @@ use crate::look::grants::Here;
 use crate::out;
 use crate::record::Source;
 use crate::selection::Selection;
-use crate::signals::{Came, Held, die_of, is_ignored};
 use crate::verbs::verify::bar;
 
 /// Writes out what was asked for.
@@ -65,37 +62,16 @@ fn form<W: Write>(format: Format, host: String, to: W) -> io::Result<Form<W>> {
 fn to_file(args: &ExportArgs, path: &Path, host: String, wanted: &Selection<'_>) -> Outcome {
     let name = quoted(&path.to_string_lossy());
     let unwritten = |error: io::Error| Failure::failed(format!("{name}: {error}"));
-    let mut signals = vec![Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP];
-    // Under nohup a hangup ends nothing.
-    signals.retain(|signal| !is_ignored(*signal));
-    let signals = Held::hold(&signals)?;
+    let tidy = Tidy::hold()?;
     let source = Source::of(args.state.as_deref())?;
     let draft = Draft::begin(path, args.replace)?;
-    // A thread of its own: stintd may let this one wait.
-    let beside = draft.beside().to_owned();
-    std::thread::spawn(move || clean_up(signals, &beside));
+    tidy.after(&draft);
     let form = form(args.format, host, draft).map_err(unwritten)?;
     let done = export(form, wanted, &source, io::stderr().is_terminal());
     let (draft, events) = done.map_err(|why| why.told(unwritten))?;
     draft.keep()?;
     out::print(&format!("{} in {name}.", count(events, "event", "events")));
     Ok(ExitStatus::Done)
-}
-
-/// Waits for a signal, and dies of it without a trace.
-fn clean_up(signals: Held, beside: &Path) {
-    loop {
-        match signals.or(None, Duration::MAX) {
-            Ok(Came::Signal(signal)) => {
-                // In its place already, or never to be.
-                let _ = std::fs::remove_file(beside);
-                drop(signals);
-                return die_of(signal);
-            }
-            Ok(_) => {}
-            Err(_) => return,
-        }
-    }
 }
 
 /// Why an export came to no end.

@@ -1,16 +1,16 @@
 //! `stint review`: the access review; a reviewer's word on a part of it; and the review of one use
 //! of a break-glass role, which is shown first.
 
-use std::path::{Path, PathBuf};
+use std::io::Write;
+use std::path::Path;
 
-use stint_hostfiles::{ReplaceError, put_file, put_new_file};
 use stint_policy::text::{harmless, quoted};
 use stint_proto::{
     AttestOrder, Attestation, ExitStatus, Grant, GrantId, ListFilter, ReviewOrder, ReviewWord,
 };
 
 use crate::args::ReviewArgs;
-use crate::draft::is_there;
+use crate::draft::{Draft, Tidy};
 use crate::failure::{Failure, Outcome};
 use crate::look::grants::{Here, in_full};
 use crate::review::gather::gather;
@@ -20,8 +20,6 @@ use crate::{agent, bus, json, out, when};
 
 /// The time that is reviewed if nothing is said.
 const QUARTER: &str = "90d";
-/// The page is the business of whoever had it made.
-const MODE: u32 = 0o600;
 
 /// Does what was typed.
 pub fn run(args: ReviewArgs) -> Outcome {
@@ -49,14 +47,16 @@ fn report(args: &ReviewArgs) -> Outcome {
     if until <= from {
         return Err(Failure::usage("--until is not after --since: nothing lies between them"));
     }
-    // Looked at first: a review of a great record takes a while.
-    let file = args.html.as_deref().map(|path| target(path, args.replace)).transpose()?;
+    // Begun first: a review of a great record takes a while.
+    let draft = args.html.as_deref().map(|path| begin(path, args.replace)).transpose()?;
     let review = gather(Period { from, until }, args.often)?;
-    if let Some(file) = file {
+    if let (Some(mut draft), Some(path)) = (draft, args.html.as_deref()) {
         let made = page::page(&review, &here).map_err(Failure::failed)?;
-        let put = if args.replace { put_file } else { put_new_file };
-        put(&file, made.as_bytes(), MODE).map_err(|error| not_put(&file, &error))?;
-        out::print(&format!("The review is in {}.", harmless(&file.to_string_lossy())));
+        let name = quoted(&path.to_string_lossy());
+        let unwritten = |error| Failure::failed(format!("{name}: {error}"));
+        draft.write_all(made.as_bytes()).map_err(unwritten)?;
+        draft.keep()?;
+        out::print(&format!("The review is in {name}."));
     } else if args.json.json {
         out::json(&document::document(&review));
     } else {
@@ -65,28 +65,12 @@ fn report(args: &ReviewArgs) -> Outcome {
     Ok(ExitStatus::Done)
 }
 
-/// Where the page goes: the file in the folder as it is, links of folders followed.
-fn target(path: &Path, replace: bool) -> Result<PathBuf, Failure> {
-    let shown = || quoted(&path.to_string_lossy());
-    let name = path.file_name().ok_or_else(|| Failure::usage(format!("{} is no file", shown())))?;
-    let folder = match path.parent() {
-        Some(folder) if folder != Path::new("") => folder,
-        _ => Path::new("."),
-    };
-    let folder =
-        folder.canonicalize().map_err(|error| Failure::failed(format!("{}: {error}", shown())))?;
-    let file = folder.join(name);
-    match file.symlink_metadata() {
-        Ok(found) if !found.is_file() => {
-            Err(Failure::usage(format!("{} is there, and is no ordinary file", shown())))
-        }
-        Ok(_) if !replace => Err(is_there(&file)),
-        _ => Ok(file),
-    }
-}
-
-fn not_put(file: &Path, error: &ReplaceError) -> Failure {
-    if error.is_taken() { is_there(file) } else { Failure::failed(error) }
+/// Begins the page's file.
+fn begin(path: &Path, replaces: bool) -> Result<Draft, Failure> {
+    let tidy = Tidy::hold()?;
+    let draft = Draft::begin(path, replaces)?;
+    tidy.after(&draft);
+    Ok(draft)
 }
 
 /// Records a reviewer's word.

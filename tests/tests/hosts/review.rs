@@ -103,7 +103,7 @@ fn mistyped(host: &Host, held: &str) {
         ("--since tomorrow".to_owned(), 2, "is no time"),
         ("--since 1d --until 2d".to_owned(), 2, "--until is not after --since"),
         ("--often 0".to_owned(), 2, "0"),
-        ("--html /".to_owned(), 2, "is no file"),
+        ("--html /".to_owned(), 2, "no ordinary file"),
         ("--html /etc/stint".to_owned(), 2, "no ordinary file"),
         ("--replace".to_owned(), 2, "--html"),
     ] {
