@@ -16,7 +16,7 @@ use crate::accounts;
 use crate::clock::Moment;
 use crate::domain::grant::Grant;
 use crate::record::Entry;
-use crate::store::{Eviction, Membership, StoreError, Write};
+use crate::store::{Conferred, Eviction, Membership, StoreError, Write};
 
 /// How long the account database may take to show a membership that was given.
 const SEEN_LIMIT: Duration = Duration::from_secs(5);
@@ -120,7 +120,7 @@ impl Engine {
             self.store.note(Write::Seen(membership.clone()));
         }
         let is_none = added.is_empty() && removed.is_empty();
-        let givers = if is_none { Givers::new() } else { self.givers() };
+        let givers = if is_none { Givers::new() } else { self.givers(now) };
         for membership in &added {
             self.note_membership(Event::GroupAdded, membership, &givers, "is in");
         }
@@ -166,13 +166,16 @@ impl Engine {
         self.record.note(entry);
     }
 
-    /// Which running grant gives each membership.
-    fn givers(&self) -> Givers {
+    /// Which grant that is held gives each membership.
+    fn givers(&self, now: Moment) -> Givers {
         let state = self.state();
         let mut givers = Givers::new();
-        for grant in state.index.iter() {
-            let Some(role) = state.policy.roles.get(&grant.role) else { continue };
+        for grant in state.index.iter().filter(|grant| grant.holds(now)) {
+            let Some(role) = state.policy.role_here(&grant.role, &self.host) else { continue };
             for group in &role.groups {
+                if state.drift.has_taken(grant, &Conferred::Group(group.clone())) {
+                    continue;
+                }
                 let pair = (grant.user.clone(), group.clone());
                 givers.entry(pair).or_insert_with(|| grant.id.clone());
             }
