@@ -227,6 +227,7 @@ async fn keep_watchdog_fed(engine: Arc<Engine>) {
     let Some(interval) = sd_notify::watchdog_enabled() else {
         return std::future::pending().await;
     };
+    let mut looked = false;
     loop {
         if engine.is_overdue() {
             eprintln!("stintd: it has not ended what is over; systemd will start it again");
@@ -237,5 +238,9 @@ async fn keep_watchdog_fed(engine: Arc<Engine>) {
         }
         engine.note_time();
         tokio::time::sleep(interval / 2).await;
+        // Once, and with a wake-up that comes in any case.
+        if !std::mem::replace(&mut looked, true) {
+            engine.look_first();
+        }
     }
 }

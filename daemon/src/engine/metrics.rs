@@ -3,6 +3,7 @@
 //! and nothing that somebody typed. Changes nothing.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use stint_policy::GateMode;
 use stint_proto::{Decision, EndReason, Event, Metric, MetricKind, RoleName, Timestamp};
@@ -17,12 +18,12 @@ use crate::record::Losses;
 
 impl Engine {
     /// All of them.
-    pub async fn metrics(&self) -> Vec<Metric> {
+    pub async fn metrics(self: &Arc<Self>) -> Vec<Metric> {
         let mut metrics = self.of_this_daemon();
         counted(self.record.counters(), &mut metrics);
         recorded(self.record.losses(), &mut metrics);
         self.as_things_stand(&mut metrics);
-        // Looked at anew once an hour; left out where the host cannot be looked at.
+        // By a look of the last hour or so; left out where the host cannot be looked at.
         if let Some(count) = self.standing_count().await {
             let help = "What is held on this host with no end and amounts to root.";
             let standing = gauge("stint_standing_privileges", help);

@@ -2,7 +2,7 @@
 //! in the state. What was turned into eligibility, or given back, is recorded.
 
 use std::collections::BTreeSet;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use stint_proto::{
@@ -73,14 +73,49 @@ impl Engine {
         Ok(Standing { at, count, held, unseen, ways, exempt, ways_of_root })
     }
 
-    /// How many standing privileges count on this host: by the latest look if that is not older than
-    /// an hour, by another otherwise. `None` if the host cannot be looked at.
-    pub async fn standing_count(&self) -> Option<u32> {
-        let latest = *self.standing.latest.lock().unwrap_or_else(PoisonError::into_inner);
-        match latest {
-            Some((at, count)) if self.now().boot - at.boot < FRESH => Some(count),
-            _ => self.standing().await.ok().map(|standing| standing.count),
+    /// How many standing privileges count on this host, by the latest look. Nobody waits for another
+    /// where there is one: if it is older than an hour the next is begun. `None` if the host cannot be
+    /// looked at.
+    pub async fn standing_count(self: &Arc<Self>) -> Option<u32> {
+        match self.latest_count() {
+            Some((at, count)) => {
+                if self.now().boot - at.boot >= FRESH {
+                    self.look_behind();
+                }
+                Some(count)
+            }
+            None => self.standing().await.ok().map(|standing| standing.count),
         }
+    }
+
+    /// Has the first look made if there was none yet, so that who asks for the number need not wait.
+    pub fn look_first(self: &Arc<Self>) {
+        if self.latest_count().is_none() {
+            self.look_behind();
+        }
+    }
+
+    fn latest_count(&self) -> Option<(Moment, u32)> {
+        *self.standing.latest.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Begins a look if none is under way.
+    fn look_behind(self: &Arc<Self>) {
+        if self.standing.one.try_lock().is_err() {
+            return;
+        }
+        let engine = Arc::clone(self);
+        tokio::spawn(async move {
+            if let Err(refusal) = engine.standing().await {
+                eprintln!("stintd: standing privilege was not looked for: {refusal}");
+                // A number that nobody can look at is none.
+                engine.forget_count();
+            }
+        });
+    }
+
+    fn forget_count(&self) {
+        *self.standing.latest.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
     /// Records that standing privilege was turned into eligibility, or given back.
@@ -118,7 +153,7 @@ impl Engine {
         self.store.change(vec![Write::Record(entry.clone())]).await?;
         self.record.tell(&entry);
         // The number is another now.
-        *self.standing.latest.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        self.forget_count();
         Ok(())
     }
 

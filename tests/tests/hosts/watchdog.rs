@@ -24,6 +24,10 @@ fn a_stintd_that_hangs_is_started_again_and_who_waits_is_answered() {
         let first = daemon(&host);
         host.ok("sleep 20");
         assert_eq!(daemon(&host), first, "{suite:?}: it was ended though it lives");
+        // The first number of standing privilege is there before anybody has asked for it.
+        let known = "import sqlite3; s = sqlite3.connect('/var/lib/stint/state.sqlite'); \
+                     print(s.execute('SELECT count(*) > 0 FROM standing').fetchone()[0])";
+        assert_eq!(host.ok(&format!("python3 -c \"{known}\"")), "1\n", "{suite:?}");
 
         host.freeze(&first);
         let waited = host.as_user("alice", "sudo -n id -u");
