@@ -22,6 +22,11 @@ ExecStart=
 ExecStart=/bin/sh -c 'if test -p /run/hold; then >/run/held; read -r go </run/hold; fi; exec /usr/sbin/stintd'
 ";
 
+/// The socket lives on while the daemon is dead, and a connection that nobody had taken yet when it died
+/// (its own, by which it sees whether its door answers, may be one) would have systemd start the next
+/// daemon at once.
+const SOCKET_DROP_IN: &str = "[Socket]\nFlushPending=yes\n";
+
 /// Where a host is kept on which stint has given nothing.
 const BASE: &str = "/root/base";
 /// Where what a scene begins from is kept.
@@ -65,6 +70,7 @@ pub fn builder(suite: Suite, backend: Backend) -> HostBuilder {
         .file("/root/next.toml", 0o644, backend.next_policy())
         .file("/root/moving.toml", 0o644, backend.moving_policy())
         .file("/etc/systemd/system/stintd.service.d/faults.conf", 0o644, DROP_IN)
+        .file("/etc/systemd/system/stintd.socket.d/faults.conf", 0o644, SOCKET_DROP_IN)
         .file("/etc/sudoers.d/standing", 0o440, "alice ALL=(ALL:ALL) NOPASSWD: ALL\n")
 }
 
