@@ -122,13 +122,14 @@ fn what_others_could_have_put_there_is_not_run_and_is_named() {
 }
 
 /// What keeps a wild hook from starving the host, as systemd shows it.
-const LIMITS: [(&str, &str); 6] = [
+const LIMITS: [(&str, &str); 7] = [
     ("CPUWeight", "10"),
     ("IOWeight", "10"),
     ("TasksMax", "64"),
     ("MemoryMax", "268435456"),
     ("MemorySwapMax", "0"),
     ("TimeoutStartUSec", "30s"),
+    ("TimeoutStopUSec", "5s"),
 ];
 
 #[test]
@@ -179,9 +180,17 @@ fn a_hook_has_no_privilege_and_reads_what_others_must_not() {
     }
 }
 
+/// The limits of a hook that never ends by itself, shorter than they are ([`LIMITS`]).
+const SOONER: &str = "[Service]\nTimeoutStartSec=6s\nTimeoutStopSec=1s\n";
+
 #[test]
 fn a_hook_that_hangs_fails_or_floods_holds_up_nobody_and_nothing_is_lost() {
-    let host = builder(Suite::Bookworm, POLICY).boot();
+    let mut builder = builder(Suite::Bookworm, POLICY);
+    for name in ["hangs", "floods"] {
+        let drop_in = format!("/etc/systemd/system/stint-hook-{name}-.service.d/sooner.conf");
+        builder = builder.file(&drop_in, 0o644, SOONER);
+    }
+    let host = builder.boot();
     hook(&host, "fails", "#!/bin/sh\nexit 3\n");
     hook(&host, "floods", "#!/bin/sh\nexec yes flood\n");
     hook(&host, "hangs", "#!/bin/sh\ntrap '' TERM\nwhile :; do sleep 1; done\n");
@@ -195,6 +204,12 @@ fn a_hook_that_hangs_fails_or_floods_holds_up_nobody_and_nothing_is_lost() {
     });
 
     // A crash in the middle, with a run of "hangs" under way; then all are mended.
+    eventually("a run of the one that hangs", SOON, || {
+        let runs = "systemctl list-units --plain --no-legend 'stint-hook-hangs-*'";
+        let unit = host.ok(runs).split_whitespace().next()?.to_owned();
+        let shown = host.ok(&format!("systemctl show -P TimeoutStartUSec -P SubState {unit}"));
+        (shown == "6s\nstart\n" || shown == "start\n6s\n").then_some(())
+    });
     kill(&host);
     for name in ["fails", "floods", "hangs"] {
         host.ok(&format!(
