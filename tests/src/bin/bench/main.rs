@@ -10,6 +10,7 @@
 )]
 
 mod ends;
+mod export;
 mod floods;
 mod programs;
 mod record;

@@ -9,7 +9,7 @@ use stint_tests::clock::eventually;
 use crate::programs::folder;
 use crate::samples::PATIENCE;
 use crate::table::{Aim, Table};
-use crate::{STATE, number, state_script};
+use crate::{STATE, export, number, state_script};
 
 /// How many links there are.
 const LINKS: u32 = 1_000_000;
@@ -42,14 +42,7 @@ pub(crate) fn verify(host: &Host, table: &mut Table) {
     make(host, table);
     host.ok(&format!("systemctl stop stintd.service; cp {STATE} /root/state.sqlite"));
     host.ok(BYTES);
-    host.write("/root/measure.py", "0600", MEASURE);
     host.ok("systemctl start stintd.service && stint status");
-    let measure = |command: &str| -> (f64, f64) {
-        let found = host.run_with(&format!("python3 /root/measure.py {command}"), b"", PATIENCE);
-        assert!(found.ok(), "{command}: {found:?}");
-        let (took, memory) = found.stdout.trim().split_once(' ').expect("two figures");
-        (number(took), number(memory) / 1024.0)
-    };
     let candidates = [
         "stint audit verify --state /root/state.sqlite",
         "stint audit verify",
@@ -58,7 +51,7 @@ pub(crate) fn verify(host: &Host, table: &mut Table) {
     let mut found = candidates.map(|_| Vec::new());
     for _ in 0..TURNS {
         for (command, samples) in candidates.iter().zip(&mut found) {
-            samples.push(measure(command));
+            samples.push(measured(host, command));
         }
     }
     let [file, daemon, hash] = found.map(median);
@@ -69,6 +62,17 @@ pub(crate) fn verify(host: &Host, table: &mut Table) {
     table.row("  memory for it, MB", daemon.1).aim(Aim::Below(64.0));
     table.row("sha256sum of the same bytes, ms", hash.0);
     table.row("  verifying the file beside it", file.0 / hash.0);
+    host.ok("rm /root/bytes");
+    export::measure(host, table);
+}
+
+/// How long a command took, in milliseconds, and the most memory that it had, in MB.
+pub(crate) fn measured(host: &Host, command: &str) -> (f64, f64) {
+    host.write("/root/measure.py", "0600", MEASURE);
+    let found = host.run_with(&format!("python3 /root/measure.py {command}"), b"", PATIENCE);
+    assert!(found.ok(), "{command}: {found:?}");
+    let (took, memory) = found.stdout.trim().split_once(' ').expect("two figures");
+    (number(took), number(memory) / 1024.0)
 }
 
 /// Makes a record of that many, as an earlier version had it, and has stintd take it on.
@@ -93,7 +97,7 @@ fn make(host: &Host, table: &mut Table) {
 }
 
 /// The medians of both figures.
-fn median(samples: Vec<(f64, f64)>) -> (f64, f64) {
+pub(crate) fn median(samples: Vec<(f64, f64)>) -> (f64, f64) {
     let (mut times, mut sizes): (Vec<f64>, Vec<f64>) = samples.into_iter().unzip();
     times.sort_by(f64::total_cmp);
     sizes.sort_by(f64::total_cmp);
