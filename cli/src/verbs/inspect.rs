@@ -91,34 +91,7 @@ fn text(found: &Found, host: &str, here: &Here) -> String {
         let name = if signer.name.is_empty() { "a key that is not named" } else { &signer.name };
         lines.push(format!("  signed by {name} ({})", signer.key));
     }
-    match &found.document.content {
-        Content::Grant(grant) => lines.push(format!(
-            "  gives {} to {} {} ({}): {}",
-            grant.role,
-            grant.user,
-            span(grant.from.unwrap_or(header.not_before), Some(grant.until), here),
-            grant.id,
-            harmless(&grant.reason)
-        )),
-        Content::Revocation(revocation) => {
-            let what = match &revocation.what {
-                Revoked::Grant(id) => format!("the grant {id}"),
-                Revoked::User(user) => format!("what {user} holds"),
-            };
-            lines.push(format!("  ends {what}: {}", harmless(&revocation.reason)));
-        }
-        Content::Approval(approval) => {
-            let says = match approval.verdict {
-                Verdict::Approve => "approves",
-                Verdict::Deny => "denies",
-            };
-            let note = approval.note.as_deref().map(|note| format!(": {}", harmless(note)));
-            let (id, user, role) = (&approval.request, &approval.user, &approval.role);
-            let note = note.unwrap_or_default();
-            lines.push(format!("  {says} {role} for {user} ({id}){note}"));
-        }
-        Content::Policy(_) => {}
-    }
+    lines.extend(says(&found.document, here));
     match &found.policy {
         Some(Ok(loaded)) => lines.extend(brought(&loaded.policy, host, here)),
         Some(Err(errors)) => lines.extend(errors.iter().map(ToString::to_string)),
@@ -133,6 +106,37 @@ fn text(found: &Found, host: &str, here: &Here) -> String {
         Some(why) => styled(BAD, &format!("{} does not believe it: {why}.", harmless(host))),
     });
     lines.join("\n")
+}
+
+/// What a document says, in one line; of a policy that is more than one.
+fn says(document: &Document, here: &Here) -> Option<String> {
+    match &document.content {
+        Content::Policy(_) => None,
+        Content::Grant(grant) => Some(format!(
+            "  gives {} to {} {} ({}): {}",
+            grant.role,
+            grant.user,
+            span(grant.from.unwrap_or(document.header.not_before), Some(grant.until), here),
+            grant.id,
+            harmless(&grant.reason)
+        )),
+        Content::Revocation(revocation) => {
+            let what = match &revocation.what {
+                Revoked::Grant(id) => format!("the grant {id}"),
+                Revoked::User(user) => format!("what {user} holds"),
+            };
+            Some(format!("  ends {what}: {}", harmless(&revocation.reason)))
+        }
+        Content::Approval(approval) => {
+            let verdict = match approval.verdict {
+                Verdict::Approve => "approves",
+                Verdict::Deny => "denies",
+            };
+            let note = approval.note.as_deref().map(|note| format!(": {}", harmless(note)));
+            let (id, user, role) = (&approval.request, &approval.user, &approval.role);
+            Some(format!("  {verdict} {role} for {user} ({id}){}", note.unwrap_or_default()))
+        }
+    }
 }
 
 /// What a signed policy brings here.

@@ -15,6 +15,9 @@ const POLICY: &str = r#"
 approvals = ["admin", "twofold", "fleet-*"]
 define    = ["fleet-*"]
 
+[groups]
+backend = "files"
+
 [roles.admin]
 sudo      = [{ commands = ["ALL"] }]
 password  = false
