@@ -7,9 +7,9 @@ use std::time::Duration;
 use stint_proto::{
     ApproveOrder, AttestOrder, Attestation, CheckAnswer, CheckpointKey, Delivery, DenyOrder,
     DoorRequest, DropOrder, EligibleEntry, ErrorCode, Explain, Explanation, ExtendOrder, Grant,
-    GrantId, GrantOrder, GrantsPage, Health, ListFilter, Metric, PamItems, PastRequest, Publication,
-    RecordPage, ReloadReport, Request, RequestId, RequestOrder, ReviewOrder, RevokeOrder,
-    RoleSummary, SYNC_ACCOUNT, Standing, StandingChange, Status, Timestamp, Uid,
+    GrantId, GrantOrder, GrantsPage, Health, ListFilter, Metric, PamItems, PastRequest,
+    Publication, RecordPage, ReloadReport, Request, RequestId, RequestOrder, ReviewOrder,
+    RevokeOrder, RoleSummary, SYNC_ACCOUNT, Standing, StandingChange, Status, Timestamp, Uid,
 };
 use zbus::message::Header;
 use zbus::{Connection, interface};
