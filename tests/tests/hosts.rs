@@ -68,6 +68,8 @@ mod fleet_hosts;
 mod fleet_people;
 #[path = "hosts/fleet_store.rs"]
 mod fleet_store;
+#[path = "hosts/fleet_words.rs"]
+mod fleet_words;
 #[path = "hosts/gate.rs"]
 mod gate;
 #[path = "hosts/gate_people.rs"]

@@ -2,7 +2,7 @@
 //! the keys of those who sign, and short ways to publish and to look on every host. No test lives
 //! here.
 
-use crate::common::{SOON, is_in, status};
+use crate::common::{SOON, is_in, status, with_boots};
 use crate::sync_carrier::Carrier;
 use std::thread;
 use stint_tests::{Host, Network, Store, Suite, eventually, with_etcd};
@@ -12,11 +12,20 @@ pub const POLICY_URL: &str = "https://carrier/fleet.policy";
 /// Where the last revocation is.
 pub const REVOKED_URL: &str = "https://carrier/latest.revoked";
 
-/// What each host says itself: which roles a document may give, and which it may bring.
-const OWN: &str = r#"
+/// What each host says itself: which roles a document may give, which it may bring, on which requests
+/// a signed word counts, and that it tells the others.
+pub const OWN: &str = r#"
 [remote]
 roles     = ["media"]
 define    = ["fleet-*"]
+approvals = ["admin"]
+publish   = true
+
+[roles.admin]
+sudo      = [{ commands = ["ALL"] }]
+password  = false
+eligible  = ["bob"]
+approvers = ["carol"]
 
 [roles.media]
 groups       = ["video"]
@@ -33,7 +42,7 @@ const KEYS: &str = "cd /srv/ca && for key in old giver mallory; do \
 /// The machines.
 pub struct Fleet {
     pub carrier: Carrier,
-    /// web-1 (Debian 12), web-2 and db-1 (Debian 13).
+    /// web-1 (Debian 12, and each boot another for stintd), web-2 and db-1 (Debian 13).
     pub hosts: [Host; 3],
 }
 
@@ -49,21 +58,24 @@ impl Fleet {
                 .file("/etc/sudoers.d/standing", 0o440, STANDING)
         };
         let [web_1, web_2, db_1] = [
-            member(Suite::Bookworm, "web-1"),
+            with_boots(member(Suite::Bookworm, "web-1")),
             member(Suite::Trixie, "web-2"),
             member(Suite::Trixie, "db-1"),
         ];
         let carrier = with_etcd(Host::bare(Suite::Bookworm).on(&network));
         let fleet = thread::scope(|scope| {
-            let carrier = scope.spawn(|| Carrier::boot(carrier));
+            let carrier = scope.spawn(|| {
+                let carrier = Carrier::boot(carrier);
+                let _ = Store::open(&carrier.host);
+                carrier
+            });
             let hosts = [web_1, web_2, db_1].map(|host| scope.spawn(|| host.boot()));
             let hosts = hosts.map(|host| host.join().expect("a host boots"));
             Self { carrier: carrier.join().expect("the carrier boots"), hosts }
         });
         fleet.carrier.host.ok(KEYS);
-        let store = Store::open(&fleet.carrier.host);
         for host in &fleet.hosts {
-            store.admit_host(host);
+            fleet.store().admit_host(host);
         }
         let signers = fleet.signers();
         let authority = fleet.carrier.authority();
@@ -173,7 +185,9 @@ pub fn holds(host: &Host, wanted: u32) {
     eventually(&format!("serial {wanted} on {name}"), SOON, || {
         (serial(host) == wanted).then_some(())
     });
-    assert!(is_in(host, "alice", "video"), "alice on {name}");
+    eventually(&format!("alice's membership on {name}"), SOON, || {
+        is_in(host, "alice", "video").then_some(())
+    });
 }
 
 /// How many documents were refused, as the journal has it.

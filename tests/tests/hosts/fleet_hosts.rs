@@ -5,7 +5,10 @@ use crate::common::{SOON, is_in, status};
 use crate::fleet_ground::{
     Fleet, LONG, POLICY_URL, REVOKED_URL, fetch, holds, rejected, root, serial,
 };
-use crate::fleet_store::refused_by_the_store;
+use crate::fleet_store::{
+    carried_by_the_store, follow_the_store, refused_by_the_store, without_the_store,
+};
+use crate::fleet_words::said_while_hosts_are_away;
 use crate::workflow::{ask, refused};
 use stint_tests::{Host, eventually};
 
@@ -42,7 +45,7 @@ const HOSTILE: [(&str, &str); 4] = [
 
 #[test]
 fn what_is_signed_is_held_on_every_host_and_nothing_else_whatever_carries_it() {
-    let fleet = Fleet::boot();
+    let mut fleet = Fleet::boot();
     fleet.each(|host| {
         assert!(!root(host, "alice"), "{}", host.hostname());
         assert!(!is_in(host, "alice", "video"));
@@ -52,6 +55,10 @@ fn what_is_signed_is_held_on_every_host_and_nothing_else_whatever_carries_it() {
     kept_back(&fleet);
     carried_by_itself(&fleet);
     refused_by_the_store(&fleet);
+    follow_the_store(&fleet);
+    carried_by_the_store(&fleet);
+    without_the_store(&fleet);
+    said_while_hosts_are_away(&mut fleet);
 }
 
 /// By a web server: each bad one is refused on each host, recorded, and the last good one held.
