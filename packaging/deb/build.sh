@@ -1,6 +1,7 @@
 #!/bin/sh
 # Builds stint_VERSION_ARCH.deb; its path is the last line of the output. Two builds of one commit
-# are the same to the byte. Needs cargo, a C compiler, libpam0g-dev, dpkg-dev and git.
+# are the same to the byte. Needs cargo, a C compiler, libpam0g-dev, protobuf-compiler,
+# libprotobuf-dev, dpkg-dev and git.
 # With STINT_BUILT=FOLDER it packs the programs that lie there and builds nothing.
 set -eu
 umask 022

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Builds stint-VERSION-1.ARCH.rpm; its path is the last line of the output. Needs cargo, a C
-# compiler, libpam's headers, rpmbuild and git; works on Debian too (package rpm), for testing.
+# compiler, libpam's headers, protoc with its own files (protobuf-devel), rpmbuild and git; works on Debian too (package rpm), for testing.
 # With STINT_BUILT=FOLDER it packs the programs that lie there and builds nothing.
 set -eu
 umask 022
@@ -44,6 +44,7 @@ find "$root" -exec touch --no-dereference --date="@$SOURCE_DATE_EPOCH" {} +
     (cd "$root" && find . -type f -printf '/%P\n' | LC_ALL=C sort) |
         sed -e 's|^/etc/stint/policy.toml$|%config(noreplace) &|' \
             -e 's|^/usr/libexec/stint/stint-run$|%attr(4755,root,root) &|' \
+            -e 's|^/usr/share/stint/etcd-setup$|%attr(0755,root,root) &|' \
             -e 's|^/usr/share/man/|%doc &|' -e 's|^/usr/share/doc/|%doc &|' \
             -e 's|^/usr/share/licenses/|%license &|'
 } >"$work/files"

@@ -14,7 +14,7 @@ use crate::stintd::Bus;
 use crate::{Level, certificates, chance, clock, fetch, follow, person, stintd, store};
 
 const USAGE: &str = "\
-stint-sync: fetches signed documents over https and hands them to stintd. systemd starts it, where
+stint-sync: brings signed documents to stintd, over https or from an etcd. systemd starts it, where
 there is a /etc/stint/sync.toml.
 
 Usage: stint-sync

@@ -8,7 +8,7 @@ use super::roff::Page;
 
 /// The page.
 pub fn page() -> String {
-    let mut page = Page::new("stint-sync", 8, "fetches signed documents for stintd over https");
+    let mut page = Page::new("stint-sync", 8, "brings signed documents to stintd");
     page.heading("SYNOPSIS");
     page.example(
         "stint-sync\nstint-sync --check\nstint-sync --once\nstint-sync --store FILE\nstint-sync --help | --version",
@@ -31,7 +31,8 @@ pub fn page() -> String {
     page.heading("OPTIONS");
     page.term(
         "--check",
-        "Say what is wrong with sync.toml, everything at once, and exit. Fetches nothing.",
+        "Say what is wrong with sync.toml, everything at once, or with the files that it names, and \
+         exit. Fetches nothing.",
     );
     page.term(
         "--once",
@@ -82,6 +83,18 @@ pub fn page() -> String {
          lies there is compared at every beginning, so what a killed one left is put right; where \
          publish is turned off all of it is taken out. stintd is never started for it.",
     );
+    page.heading("FOLLOWING A STORE");
+    page.text(
+        "The etcd of [etcd] is read once, and watched from there: what is put below /stint/1/fleet/ \
+         or /stint/1/in/HOST/ is with stintd at once. HOST is the host's name as stintd knows it. The \
+         certificate of cert_file is shown to it, and its name (CN) is the account there; the key has \
+         to be readable by the account stint-sync and not by everybody. A lost connection is \
+         noticed within 20 s and picked up where it was. A document has 1 MiB at most, a folder 10,000 \
+         documents. What came of each is written below /stint/1/out/HOST/answers/ for a day.",
+    );
+    page.text(
+        "/usr/share/stint/etcd-setup sets up who may do what in it; called with --help, it says how.",
+    );
     page.heading("EXIT STATUS");
     page.term("0", "Done.");
     page.term("1", "Something could not be fetched or was not taken.");
@@ -91,6 +104,7 @@ pub fn page() -> String {
     for (path, what) in [
         (SYNC_FILE, "What it fetches."),
         ("/usr/share/doc/stint/examples/sync.toml", "One to begin with."),
+        ("/usr/share/stint/etcd-setup", "Sets up the rights in an etcd."),
         (BUS_NAME, "Whom it hands documents to, on the system bus."),
     ] {
         page.term(path, what);

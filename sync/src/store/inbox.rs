@@ -13,24 +13,23 @@ use stint_proto::{Length, fleet};
 
 use super::answers::{Answers, Short};
 use super::head::is_for_others;
+use super::offer::{KEY_LIMIT, name, unfit};
 use super::pages::Entry;
 use super::pages::is_too_large;
 use super::reading::Reading;
 use super::troubled::Troubled;
 use super::watch::{Change, Heard, Start, Watch};
 use super::{Level, is_compacted, is_lost, within, words};
-use crate::fetch::SIZE_LIMIT;
 use crate::follow::{End, Follower, Outcome, Tidings};
 use crate::quiet::Quiet;
 use crate::stintd::Daemon;
 use crate::{chance, clock};
 
-/// The most bytes of a key that is looked at.
-const KEY_LIMIT: usize = 400;
-/// The most characters of a source's name, which a key's is longer than where it is to be made harmless.
-const NAME_LIMIT: usize = 500;
 /// How long stintd is left alone after it was away; twice that each time, up to the usual pause.
 const STINTD_AGAIN: Duration = Duration::from_secs(5);
+
+/// Before all is read again a part of this goes by, as chance has it.
+const ANEW: Duration = Duration::from_secs(2);
 
 /// Why the store is not followed at the moment.
 #[derive(Debug)]
@@ -110,7 +109,14 @@ impl<'a, D: Daemon, S: Fn(Level, &str)> Inbox<'a, D, S> {
             };
             match stop {
                 Stop::Lost(why) => return why,
-                Stop::Anew => self.from = None,
+                Stop::Anew => {
+                    self.from = None;
+                    // All hosts of a fleet may have to, and a store may say so again and again.
+                    tokio::time::sleep(
+                        ANEW.mul_f64(0.1 + 0.9 * f64::from(chance()) / 4_294_967_296.0),
+                    )
+                    .await;
+                }
                 Stop::Away(why) => {
                     self.from = None;
                     self.is_away(&why).await;
@@ -323,18 +329,23 @@ impl<'a, D: Daemon, S: Fn(Level, &str)> Inbox<'a, D, S> {
         Ok(())
     }
 
+    /// Of many documents the first are told, and the others counted.
     fn tell(&mut self, name: &str, tidings: &Tidings) {
         if !tidings.news {
             return;
         }
-        let level = if tidings.well { Level::Information } else { Level::Warning };
         let (may, untold) = self.quiet.take(clock::since_boot());
         if untold > 0 {
             (self.say)(Level::Warning, &format!("etcd: {untold} more were not told"));
         }
         if may {
-            (self.say)(level, &format!("{name}: {}", tidings.line));
+            self.say(name, tidings);
         }
+    }
+
+    fn say(&self, name: &str, tidings: &Tidings) {
+        let level = if tidings.well { Level::Information } else { Level::Warning };
+        (self.say)(level, &format!("{name}: {}", tidings.line));
     }
 
     /// The store answers; tells stintd so, and of what is too much in it.
@@ -353,7 +364,9 @@ impl<'a, D: Daemon, S: Fn(Level, &str)> Inbox<'a, D, S> {
 
     async fn fares(&mut self, end: End) {
         let tidings = self.store.ended(end, clock::since_boot());
-        self.tell(fleet::SOURCE, &tidings);
+        if tidings.news {
+            self.say(fleet::SOURCE, &tidings);
+        }
         if let Some(report) = &tidings.report
             && self.daemon.report(fleet::SOURCE, report).await.is_err()
         {
@@ -367,7 +380,9 @@ impl<'a, D: Daemon, S: Fn(Level, &str)> Inbox<'a, D, S> {
             End::Delivered { tag: None, outcome: Outcome::Away(why.to_owned()) },
             clock::since_boot(),
         );
-        self.tell(fleet::SOURCE, &tidings);
+        if tidings.news {
+            self.say(fleet::SOURCE, &tidings);
+        }
         let longest = Duration::from_secs(self.every.seconds());
         let pause = STINTD_AGAIN.saturating_mul(1_u32.checked_shl(self.away).unwrap_or(u32::MAX));
         self.away = self.away.saturating_add(1);
@@ -375,27 +390,6 @@ impl<'a, D: Daemon, S: Fn(Level, &str)> Inbox<'a, D, S> {
             () = self.daemon.restarted() => {}
             () = tokio::time::sleep(pause.min(longest)) => {}
         }
-    }
-}
-
-/// Why it is not even offered.
-fn unfit(key: &[u8], value: Option<&[u8]>) -> Option<&'static str> {
-    match value {
-        _ if key.len() > KEY_LIMIT => Some("its key is longer than 400 bytes"),
-        None => Some("it is larger than 1 MiB, the most a document may be"),
-        Some([]) => Some("it is empty"),
-        Some(value) => u64::try_from(value.len())
-            .map_or(true, |size| size > SIZE_LIMIT)
-            .then_some("it is larger than 1 MiB, the most a document may be"),
-    }
-}
-
-/// How the document at a key is called, of however many characters its key is.
-fn name(key: &[u8]) -> String {
-    let name = fleet::source(&harmless(&String::from_utf8_lossy(key)));
-    match name.chars().count() > NAME_LIMIT {
-        true => name.chars().take(NAME_LIMIT).chain(['…']).collect(),
-        false => name,
     }
 }
 

@@ -6,6 +6,7 @@ mod connect;
 mod day;
 mod head;
 mod inbox;
+mod offer;
 mod once;
 mod order;
 mod pages;
