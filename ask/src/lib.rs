@@ -17,5 +17,7 @@ pub mod wire;
 
 pub use clock::Deadline;
 pub use peer::{Daemon, Trouble};
-pub use questions::{NoAnswer, check, close_session, open_session, request_at_door, run_groups};
+pub use questions::{
+    NoAnswer, check, close_session, open_session, place_session, request_at_door, run_groups,
+};
 pub use text::harmless;

@@ -5,7 +5,7 @@ use std::fmt;
 
 use nix::unistd::Uid;
 use stint_proto::body::Body;
-use stint_proto::{CheckAnswer, DoorRequest, GrantId, PamItems};
+use stint_proto::{CheckAnswer, DoorRequest, GrantId, OpenedSession, PamItems};
 
 use crate::clock::Deadline;
 use crate::peer::{self, Daemon, Trouble};
@@ -102,7 +102,7 @@ pub fn request_at_door(
     ask(daemon, "RequestAtDoor", asked, deadline)
 }
 
-/// Reports a session, and gets its id.
+/// Reports a session, and gets its id, and the control group that is to be entered.
 ///
 /// # Errors
 /// If there is no answer, or the id is no id.
@@ -110,10 +110,27 @@ pub fn open_session(
     daemon: Daemon<'_>,
     items: &PamItems,
     deadline: Deadline,
-) -> Result<String, NoAnswer> {
-    let id: String = ask(daemon, "OpenSession", items, deadline)?;
+) -> Result<OpenedSession, NoAnswer> {
+    let opened = match ask(daemon, "EnterSession", items, deadline) {
+        // While the package is upgraded it may be a stintd of before.
+        Err(NoAnswer::Refused { .. }) => {
+            let id = ask(daemon, "OpenSession", items, deadline)?;
+            OpenedSession { id, group: String::new() }
+        }
+        opened => opened?,
+    };
+    let id = &opened.id;
     let fine = (1..=LONGEST_ID).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_graphic());
-    if fine { Ok(id) } else { Err(Garbage("the session's id is none").into()) }
+    if fine { Ok(opened) } else { Err(Garbage("the session's id is none").into()) }
+}
+
+/// Reports that this process could not enter the control group of its session, and waits until it
+/// is put into another.
+///
+/// # Errors
+/// If there is no answer.
+pub fn place_session(daemon: Daemon<'_>, id: &String, deadline: Deadline) -> Result<(), NoAnswer> {
+    ask(daemon, "PlaceSession", id, deadline)
 }
 
 /// Reports the end of a session.

@@ -53,6 +53,27 @@ fn parse_groups(status: &str) -> Option<BTreeSet<u32>> {
     groups.split_ascii_whitespace().map(|number| number.parse().ok()).collect()
 }
 
+/// How many threads a process has.
+///
+/// # Errors
+/// When it is gone, or `/proc` cannot be read.
+pub fn threads(pid: i32) -> io::Result<u32> {
+    number(&read(pid, "status")?, "Threads:").ok_or_else(|| io::ErrorKind::InvalidData.into())
+}
+
+/// The process that a thread is one of; a process's own number is that of its first thread.
+///
+/// # Errors
+/// When it is gone, or `/proc` cannot be read.
+pub fn leader(thread: i32) -> io::Result<i32> {
+    number(&read(thread, "status")?, "Tgid:").ok_or_else(|| io::ErrorKind::InvalidData.into())
+}
+
+/// A field of one number of `/proc/PID/status`.
+fn number<N: std::str::FromStr>(status: &str, field: &str) -> Option<N> {
+    status.lines().find_map(|line| line.strip_prefix(field))?.trim().parse().ok()
+}
+
 /// What `/proc/PID/cgroup` says.
 ///
 /// # Errors
@@ -275,6 +296,23 @@ mod tests {
         assert_eq!(parse_groups(&status("\t ")), Some(BTreeSet::new()));
         assert_eq!(parse_groups(&status("\t24 x")), None);
         assert_eq!(parse_groups("Name:\tid\n"), None);
+    }
+
+    #[test]
+    fn a_thread_is_its_processes() {
+        let pid = i32::try_from(std::process::id()).unwrap();
+        let (send, sent) = std::sync::mpsc::channel();
+        let (end, ended) = std::sync::mpsc::channel::<()>();
+        let other = std::thread::spawn(move || {
+            send.send(nix::unistd::gettid().as_raw()).unwrap();
+            ended.recv().unwrap();
+        });
+        let thread = sent.recv().unwrap();
+        assert!(thread != pid && leader(thread).unwrap() == pid && leader(pid).unwrap() == pid);
+        assert!(threads(pid).unwrap() >= 2);
+        end.send(()).unwrap();
+        other.join().unwrap();
+        assert_eq!(number::<u32>("Name:\tTgid: 7\nTgid:\tx\n", "Tgid:"), None);
     }
 
     #[test]

@@ -5,7 +5,8 @@
 //! controls (environment, arguments, working folder, descriptors) has no say: the module reads none
 //! of it, and connects to one constant path. It starts no thread, installs no handler, changes no
 //! signal mask, prints nothing, and closes what it opens. `PAM_IGNORE` appears nowhere in it: an
-//! error that is ignored is a way in.
+//! error that is ignored is a way in. What it changes of the process is one thing: at the beginning
+//! of a session it enters the control group that stintd made for it.
 
 #![deny(unsafe_code)]
 
@@ -16,6 +17,7 @@ mod ffi;
 mod handle;
 mod items;
 mod options;
+mod place;
 mod prompt;
 mod say;
 mod session;

@@ -4,11 +4,13 @@
 use std::ffi::CStr;
 
 use stint_ask::Deadline;
+use stint_proto::OpenedSession;
 
 use crate::account::{Facts, debug};
 use crate::handle::{Handle, Level};
 use crate::items::read_items;
 use crate::options::Options;
+use crate::place;
 
 /// What came of reporting a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,7 +42,17 @@ pub fn open(handle: &mut impl Handle, args: &[&CStr], facts: Facts<'_>) -> Outco
         return Outcome::Done;
     }
     match stint_ask::open_session(facts.daemon, &items, deadline) {
-        Ok(id) => {
+        Ok(OpenedSession { id, group }) => {
+            if !group.is_empty()
+                && let Err(outside) = place::enter(&group)
+            {
+                debug(handle, options, &format!("{group} is not entered: {outside}"));
+                if let Err(error) = stint_ask::place_session(facts.daemon, &id, deadline) {
+                    let line =
+                        format!("session {id} is in no group of its own: {outside}; {error}");
+                    handle.log(Level::Error, &line);
+                }
+            }
             debug(handle, options, &format!("session {id} is open"));
             if !handle.keep_session(&id) {
                 handle.log(Level::Error, &format!("the end of session {id} will not be reported"));

@@ -5,7 +5,7 @@
 use zbus::wire::Endian;
 
 use crate::header::number;
-use crate::{CheckAnswer, DoorRequest, Offer, PamItems, Verdict};
+use crate::{CheckAnswer, DoorRequest, Offer, OpenedSession, PamItems, Verdict};
 
 /// A value that is a whole body.
 pub trait Body: Sized {
@@ -88,6 +88,21 @@ impl Body for PamItems {
         from.align(8)?;
         let mut item = || String::read(from);
         Some(Self { service: item()?, user: item()?, ruser: item()?, tty: item()?, rhost: item()? })
+    }
+}
+
+impl Body for OpenedSession {
+    const SIGNATURE: &'static str = "(ss)";
+
+    fn write(&self, to: &mut Writer) -> Option<()> {
+        to.align(8);
+        to.text(&self.id)?;
+        to.text(&self.group)
+    }
+
+    fn read(from: &mut Reader<'_>) -> Option<Self> {
+        from.align(8)?;
+        Some(Self { id: String::read(from)?, group: String::read(from)? })
     }
 }
 
@@ -327,6 +342,7 @@ mod tests {
                 service: text(0), user: text(1), ruser: text(2), tty: text(3), rhost: text(4),
             };
             agree(&items);
+            agree(&OpenedSession { id: text(0), group: text(1) });
             agree(&DoorRequest { items, role: text(1), reason: text(2), ticket: text(0) });
             let verdict = if allow { Verdict::Allow } else { Verdict::Deny };
             let offer = |name: &str, reason, ticket| {

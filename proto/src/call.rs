@@ -24,6 +24,16 @@ pub struct PamItems {
     pub rhost: String,
 }
 
+/// What comes of the report of a session.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Type)]
+pub struct OpenedSession {
+    /// The session's id, for the report of its end.
+    pub id: String,
+    /// The control group that the process enters itself, as a thread, before it starts anything: its
+    /// path from the root of the tree. Empty where it need not.
+    pub group: String,
+}
+
 impl PamItems {
     /// Whose call it is, by name: the invoker's, or, where root itself lets somebody in, theirs.
     ///

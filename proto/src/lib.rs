@@ -29,8 +29,8 @@ mod time;
 mod words;
 
 pub use call::{
-    Alarm, CheckAnswer, Explain, Explanation, GrantOrder, Health, ListFilter, Note, PamItems,
-    ReloadReport, RevokeOrder, RoleSummary, Status, Verdict,
+    Alarm, CheckAnswer, Explain, Explanation, GrantOrder, Health, ListFilter, Note, OpenedSession,
+    PamItems, ReloadReport, RevokeOrder, RoleSummary, Status, Verdict,
 };
 pub use document::{Delivery, DeliveryOutcome, DocumentKind, Remote, Source};
 pub use error::{ErrorCode, ExitStatus};

@@ -29,10 +29,12 @@ pub enum For {
 }
 
 /// The table.
-pub const TABLE: [(&str, For); 35] = [
+pub const TABLE: [(&str, For); 37] = [
     ("Check", For::Module),
     ("RequestAtDoor", For::Module),
     ("OpenSession", For::Module),
+    ("EnterSession", For::Module),
+    ("PlaceSession", For::Module),
     ("CloseSession", For::Module),
     ("RunGroups", For::Module),
     ("Grant", For::Root),

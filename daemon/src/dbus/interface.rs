@@ -7,9 +7,10 @@ use std::time::Duration;
 use stint_proto::{
     ApproveOrder, AttestOrder, Attestation, CheckAnswer, CheckpointKey, Delivery, DenyOrder,
     DoorRequest, DropOrder, EligibleEntry, ErrorCode, Explain, Explanation, ExtendOrder, Grant,
-    GrantId, GrantOrder, GrantsPage, Health, ListFilter, Metric, PamItems, PastRequest,
-    Publication, RecordPage, ReloadReport, Request, RequestId, RequestOrder, ReviewOrder,
-    RevokeOrder, RoleSummary, SYNC_ACCOUNT, Standing, StandingChange, Status, Timestamp, Uid,
+    GrantId, GrantOrder, GrantsPage, Health, ListFilter, Metric, OpenedSession, PamItems,
+    PastRequest, Publication, RecordPage, ReloadReport, Request, RequestId, RequestOrder,
+    ReviewOrder, RevokeOrder, RoleSummary, SYNC_ACCOUNT, Standing, StandingChange, Status,
+    Timestamp, Uid,
 };
 use zbus::message::Header;
 use zbus::{Connection, interface};
@@ -131,6 +132,31 @@ impl Interface {
     ) -> Result<String, BusError> {
         drop(items);
         Err(self.refuse("OpenSession", connection, &header).await)
+    }
+
+    /// A session begins; answers with its id, and with the control group that the process enters
+    /// itself before it starts anything; empty where it need not. For the PAM module, on its own
+    /// socket.
+    async fn enter_session(
+        &self,
+        #[zbus(connection)] connection: &Connection,
+        #[zbus(header)] header: Header<'_>,
+        items: PamItems,
+    ) -> Result<OpenedSession, BusError> {
+        drop(items);
+        Err(self.refuse("EnterSession", connection, &header).await)
+    }
+
+    /// The process of a session could not enter its control group, and is put into another. For the
+    /// PAM module, on its own socket.
+    async fn place_session(
+        &self,
+        #[zbus(connection)] connection: &Connection,
+        #[zbus(header)] header: Header<'_>,
+        id: String,
+    ) -> Result<(), BusError> {
+        drop(id);
+        Err(self.refuse("PlaceSession", connection, &header).await)
     }
 
     /// A session has ended. For the PAM module, on its own socket.

@@ -9,7 +9,9 @@ use stint_proto::header::{
     self, ERROR, ERROR_NAME, FIXED, INTERFACE_FIELD, LE, MEMBER, METHOD_CALL, METHOD_RETURN, PATH,
     REPLY_SERIAL, SIGNATURE, Value,
 };
-use stint_proto::{BadName, DoorRequest, ErrorCode, GrantId, INTERFACE, OBJECT_PATH, PamItems};
+use stint_proto::{
+    BadName, DoorRequest, ErrorCode, GrantId, INTERFACE, OBJECT_PATH, OpenedSession, PamItems,
+};
 
 use super::authority::{Caller, authorize};
 use crate::engine::{Engine, Peer, Refusal};
@@ -159,9 +161,24 @@ async fn dispatch(
         }
         "OpenSession" => {
             let items: PamItems = call.argument()?;
-            let opened = engine.session_opened(peer, &items).await;
-            let id = opened.map_err(|e| Refusal::new(ErrorCode::Failed, e.to_string()))?;
+            let opened = engine.session_opened(peer, &items, false).await;
+            let (id, _) = opened.map_err(|e| Refusal::new(ErrorCode::Failed, e.to_string()))?;
             Ok(call.reply(&id))
+        }
+        "EnterSession" => {
+            let items: PamItems = call.argument()?;
+            let opened = engine.session_opened(peer, &items, true).await;
+            let (id, group) = opened.map_err(|e| Refusal::new(ErrorCode::Failed, e.to_string()))?;
+            let group = group.map(|group| group.as_str().to_owned()).unwrap_or_default();
+            Ok(call.reply(&OpenedSession { id, group }))
+        }
+        "PlaceSession" => {
+            let id: String = call.argument()?;
+            if engine.session_outside(peer, &id).await {
+                Ok(call.done())
+            } else {
+                Err(Refusal::new(ErrorCode::NoSuchId, "no such session of this process is open"))
+            }
         }
         "CloseSession" => {
             let id: String = call.argument()?;

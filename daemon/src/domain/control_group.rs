@@ -5,6 +5,8 @@ use stint_proto::{GrantId, Uid};
 
 /// How every group of stint's is called first.
 const PREFIX: &str = "stint-";
+/// Where systemd keeps people's slices.
+pub const USERS: &str = "user.slice";
 
 /// A group of the tree, by its path from the root: `/user.slice/user-1000.slice/….scope`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -51,18 +53,50 @@ impl Group {
         self.name().starts_with("session-") && self.name().ends_with(".scope")
     }
 
+    /// Whether it is that of a login, where root alone makes groups: right in a person's slice. A
+    /// group of threads may be made in it.
+    #[must_use]
+    pub fn is_login_in_slice(&self) -> bool {
+        matches!(self.parts().as_slice(), [USERS, slice, _] if slice_owner(slice).is_some())
+            && self.is_login()
+    }
+
     /// The grants that it is named by: several where one session was opened inside another. A name
     /// counts only where root alone makes groups: people name those below their own systemd.
     #[must_use]
     pub fn grants(&self) -> Vec<GrantId> {
-        let parts: Vec<&str> = self.0.split('/').skip(1).collect();
-        match parts.as_slice() {
+        match self.parts().as_slice() {
             ["stint", name] => grants_in(name).unwrap_or_default(),
-            ["user.slice", slice, name] if slice_owner(slice).is_some() => {
+            [USERS, slice, name] if slice_owner(slice).is_some() => {
                 grants_in(name).unwrap_or_default()
             }
+            _ if self.home().is_some() => grants_in(self.name()).unwrap_or_default(),
             _ => Vec::new(),
         }
+    }
+
+    /// Of a group of threads that stint made in a login's: the group of its name in the slice around
+    /// it, to which those who live for a while are moved. Nobody is moved the other way. `None` for
+    /// every other group.
+    #[must_use]
+    pub fn home(&self) -> Option<Self> {
+        let slice = self.login_around()?.parent()?;
+        slice.child(self.name())
+    }
+
+    /// Of a group of threads that stint made in a login's: the login's.
+    #[must_use]
+    pub fn login_around(&self) -> Option<Self> {
+        let login = self.parent().filter(Self::is_login_in_slice)?;
+        grants_in(self.name()).map(|_| login)
+    }
+
+    fn parts(&self) -> Vec<&str> {
+        self.0.split('/').skip(1).collect()
+    }
+
+    fn parent(&self) -> Option<Self> {
+        self.0.rsplit_once('/').and_then(|(parent, _)| Self::parse(parent))
     }
 
     /// Whose slice it is in.
@@ -115,6 +149,30 @@ mod tests {
         let own = format!("/user.slice/user-7.slice/user@7.service/app.slice/{name}");
         assert_eq!(Group::parse(&own).unwrap().grants(), []);
         assert!(!group.is_login());
+        assert_eq!(group.home(), None);
+    }
+
+    #[test]
+    fn a_group_of_threads_has_a_home_in_the_slice_around_its_login() {
+        let name = unit_name(&[id("g4t9")], "0123456789abcdef");
+        let login = Group::parse("/user.slice/user-1000.slice/session-3.scope").unwrap();
+        assert!(login.is_login_in_slice() && login.home().is_none());
+        let threads = login.child(&name).unwrap();
+        assert_eq!(threads.grants(), [id("g4t9")]);
+        assert_eq!(threads.slice_owner(), Some(Uid(1000)));
+        assert_eq!(threads.login_around().unwrap(), login);
+        let home = threads.home().unwrap();
+        assert_eq!(home.as_str(), format!("/user.slice/user-1000.slice/{name}"));
+        for other in [
+            format!("/user.slice/user-1000.slice/user@1000.service/session-3.scope/{name}"),
+            format!("/user.slice/session-3.scope/{name}"),
+            format!("/user.slice/user-1000.slice/other.scope/{name}"),
+            format!("/user.slice/user-1000.slice/session-3.scope/inner/{name}"),
+            "/user.slice/user-1000.slice/session-3.scope/other".to_owned(),
+        ] {
+            let other = Group::parse(&other).unwrap();
+            assert!(other.home().is_none() && other.grants().is_empty(), "{other:?}");
+        }
     }
 
     #[test]

@@ -234,7 +234,7 @@ impl Engine {
         }
         drop(state);
         if let Some(tree) = &self.tree {
-            whom.extend(groups.into_iter().map(|group| Whom::In(tree.clone(), group)));
+            whom.extend(Whom::in_groups(tree, &groups));
         }
         whom
     }

@@ -30,6 +30,7 @@ mod lookups;
 mod mechanisms;
 mod metrics;
 mod news;
+mod outside;
 mod person;
 mod policy;
 mod publication;

@@ -20,9 +20,17 @@ impl Engine {
     /// Notes that a session has begun, and puts it where it can be found; its id is for
     /// [`Engine::session_closed`]. What begins when its grant has just ended is ended at once.
     ///
+    /// Who `enters` is told of a group, if there is one, which the peer enters itself before it
+    /// starts anything; who cannot comes back with [`Engine::session_outside`].
+    ///
     /// # Errors
     /// When the kernel gives no random bytes for an id, or does not know the peer any more.
-    pub async fn session_opened(&self, peer: Peer, items: &PamItems) -> io::Result<String> {
+    pub async fn session_opened(
+        &self,
+        peer: Peer,
+        items: &PamItems,
+        enters: bool,
+    ) -> io::Result<(String, Option<Group>)> {
         let process = process::identify(peer.pid)?;
         let mut bytes = [0_u8; 16];
         getrandom::fill(&mut bytes).map_err(io::Error::other)?;
@@ -55,8 +63,11 @@ impl Engine {
         };
         let mut text =
             format!("{} opens a session of {} as {}", session.user, session.service, items.user);
+        let mut to_enter = false;
         if let Some(grant) = &grant {
-            text.push_str(&self.put_into_place(peer, &mut session, grant).await);
+            let (place, enters) = self.put_into_place(peer, &mut session, grant, enters).await;
+            text.push_str(&place);
+            to_enter = enters;
         }
         self.record.note_later(self.about_session(
             Event::SessionOpened,
@@ -78,11 +89,18 @@ impl Engine {
             // What is to be told before the end is due at a time of its own.
             self.rearm.notify_one();
         }
-        Ok(id)
+        Ok((id, session.group.filter(|_| to_enter)))
     }
 
-    /// Puts a session where all of it can be found; says where that is, for the record.
-    async fn put_into_place(&self, peer: Peer, session: &mut Session, grant: &GrantId) -> String {
+    /// Puts a session where all of it can be found; says where that is, for the record, and whether
+    /// its process has still to enter it.
+    pub(super) async fn put_into_place(
+        &self,
+        peer: Peer,
+        session: &mut Session,
+        grant: &GrantId,
+        enters: bool,
+    ) -> (String, bool) {
         let description = format!("{} of {} under {grant}", session.service, session.user);
         let guest = Guest {
             pid: peer.pid,
@@ -91,8 +109,9 @@ impl Engine {
             grant,
             session: &session.id,
             description: &description,
+            enters,
         };
-        let Placed { place, made, trouble } =
+        let Placed { place, made, to_enter, trouble } =
             place(self.tree.as_ref(), self.bus().as_ref(), guest).await;
         let mut text = match place {
             Place::Group(group) => {
@@ -108,7 +127,7 @@ impl Engine {
         if let Some(trouble) = trouble {
             text.push_str(&format!(" ({trouble})"));
         }
-        text
+        (text, to_enter)
     }
 
     /// Where sessions are put, as things are.
@@ -122,7 +141,7 @@ impl Engine {
 
     /// Ends a session of which a grant ended while it was being put into its place: whoever ended
     /// the grant may not have found it there yet. Owed durably, as every eviction.
-    async fn end_if_late(&self, grant: GrantId, role: RoleName, session: &Session) {
+    pub(super) async fn end_if_late(&self, grant: GrantId, role: RoleName, session: &Session) {
         let now = self.now();
         let mut grants = session.group.as_ref().map(Group::grants).unwrap_or_default();
         if !grants.contains(&grant) {

@@ -80,6 +80,7 @@ impl Engine {
     async fn try_to_settle(&self, made: Made) {
         let Some(tree) = &self.tree else { return };
         let Made { group, description, pause } = made;
+        self.place_who_stayed_outside(&group).await;
         // Why it is not done yet is of no use to anybody: the group is found either way.
         if settle(tree, self.bus().as_ref(), &group, &description).await.is_err() {
             let pause = pause.saturating_mul(2).min(LONGEST);

@@ -11,13 +11,12 @@ use std::sync::Arc;
 use stint_proto::{GrantId, Uid};
 use tokio::sync::Mutex;
 
-use crate::domain::control_group::{Group, grants_in};
+use super::members::{collect, is_gone, names};
+use crate::domain::control_group::{Group, USERS, grants_in};
 use crate::process;
 
 /// Where the tree is on every host that has systemd, and on most others.
 const ROOT: &str = "/sys/fs/cgroup";
-/// Where systemd keeps people's slices.
-const USERS: &str = "user.slice";
 /// The folder of the groups that stint makes itself, where systemd cannot be asked.
 const OWN: &str = "stint";
 /// Groups within a group are looked into so far.
@@ -94,7 +93,7 @@ impl Tree {
         done.await.map_err(io::Error::other)?
     }
 
-    fn path(&self, group: &Group) -> PathBuf {
+    pub(super) fn path(&self, group: &Group) -> PathBuf {
         self.root.join(group.as_str().trim_start_matches('/'))
     }
 
@@ -113,9 +112,19 @@ impl Tree {
     /// # Errors
     /// When the tree cannot be read.
     pub fn of_stint(&self) -> io::Result<Vec<(Group, Vec<GrantId>)>> {
-        let mut folders = vec![OWN.to_owned(), USERS.to_owned()];
         let slices = names(&self.root.join(USERS))?;
-        folders.extend(slices.into_iter().map(|slice| format!("{USERS}/{slice}")));
+        let slices: Vec<String> = slices.iter().map(|slice| format!("{USERS}/{slice}")).collect();
+        let mut folders = Vec::new();
+        for slice in &slices {
+            let inside = names(&self.root.join(slice))?.into_iter();
+            let inside = inside.map(|name| format!("{slice}/{name}"));
+            folders.extend(inside.filter(|path| {
+                Group::parse(&format!("/{path}")).is_some_and(|group| group.is_login_in_slice())
+            }));
+        }
+        // Those in logins first: who is moved meanwhile is moved from there to a slice.
+        folders.extend(slices);
+        folders.extend([OWN.to_owned(), USERS.to_owned()]);
         let mut found = Vec::new();
         for folder in folders {
             for name in names(&self.root.join(&folder))? {
@@ -129,14 +138,29 @@ impl Tree {
         Ok(found)
     }
 
-    /// Who is in a group and in those inside it; nobody where it is gone.
+    /// Who is in a group and in those inside it, or in its [`Group::home`]; nobody where it is gone.
     ///
     /// # Errors
     /// When it cannot be read.
     pub fn processes(&self, group: &Group) -> io::Result<Vec<i32>> {
         let mut pids = Vec::new();
         collect(&self.path(group), DEPTH, &mut pids)?;
+        if let Some(home) = group.home() {
+            // In this order: nobody is moved the other way.
+            collect(&self.path(&home), DEPTH, &mut pids)?;
+        }
+        pids.sort_unstable();
+        pids.dedup();
         Ok(pids)
+    }
+
+    /// Whether this process is in a group or in those inside it, or in its [`Group::home`].
+    ///
+    /// # Errors
+    /// When it is gone, or in no group that stint can see.
+    pub fn holds(&self, group: &Group, pid: i32) -> io::Result<bool> {
+        let now = self.of(pid)?;
+        Ok(now.is_within(group) || group.home().is_some_and(|home| now.is_within(&home)))
     }
 
     /// The slice of this account, where systemd has it running: what is made in it is where
@@ -162,12 +186,17 @@ impl Tree {
         if group.slice_owner().is_none() {
             fs::create_dir_all(self.root.join(OWN))?;
         }
-        DirBuilder::new().mode(OURS).create(self.path(group))?;
+        self.create(group)?;
         let admitted = self.admit(group, pid);
         if admitted.is_err() {
             self.tidy(group);
         }
         admitted
+    }
+
+    /// Makes an empty group of stint's.
+    pub(super) fn create(&self, group: &Group) -> io::Result<()> {
+        DirBuilder::new().mode(OURS).create(self.path(group))
     }
 
     /// Puts a process into a group.
@@ -179,15 +208,23 @@ impl Tree {
     }
 
     /// Kills everybody in a group at once, those who are just being born too (cgroup.kill of
-    /// Linux 5.14).
+    /// Linux 5.14). The kernel does not kill groups of threads: in one of those nobody starts
+    /// anything from here on, and all can be killed one by one.
     ///
     /// # Errors
     /// When the kernel has no such file, or it cannot be written.
     pub fn kill(&self, group: &Group) -> io::Result<()> {
-        // Opened without making it: an older kernel has none.
-        let mut file =
-            fs::OpenOptions::new().write(true).open(self.path(group).join("cgroup.kill"))?;
-        io::Write::write_all(&mut file, b"1")
+        let Some(home) = group.home() else { return self.say(group, "cgroup.kill", "1") };
+        let stopped = self.say(group, "cgroup.freeze", "1");
+        let killed = self.say(&home, "cgroup.kill", "1");
+        // Most of the time only one of both is there.
+        stopped.or(killed)
+    }
+
+    /// Writes into a file of a group. An older kernel may have none of it: it is not made.
+    pub(super) fn say(&self, group: &Group, file: &str, word: &str) -> io::Result<()> {
+        let mut file = fs::OpenOptions::new().write(true).open(self.path(group).join(file))?;
+        io::Write::write_all(&mut file, word.as_bytes())
     }
 
     /// What is in this group now.
@@ -219,11 +256,18 @@ impl Tree {
         fs::set_permissions(self.path(group), mode)
     }
 
-    /// Removes a group of stint's own that is empty. One that is systemd's is left to it: it would
-    /// go on to believe in it.
+    /// Removes a group of stint's own that is empty, and its [`Group::home`]. One that is systemd's
+    /// is left to it: it would go on to believe in it.
     pub fn tidy(&self, group: &Group) {
-        if matches!(self.look(group), Ok(Look::Empty { ours: true })) {
+        let home = group.home();
+        if let Ok(Look::Empty { ours }) = self.look(group)
+            // systemd never knows of a group of threads.
+            && (ours || home.is_some())
+        {
             remove(&self.path(group), DEPTH);
+        }
+        if let Some(home) = home {
+            self.tidy(&home);
         }
     }
 }
@@ -237,49 +281,6 @@ fn remove(folder: &Path, depth: usize) {
     }
     // Somebody has come into it: it is looked at again.
     drop(fs::remove_dir(folder));
-}
-
-fn collect(folder: &Path, depth: usize, pids: &mut Vec<i32>) -> io::Result<()> {
-    let text = match fs::read_to_string(folder.join("cgroup.procs")) {
-        Ok(text) => text,
-        // A group of threads alone: the group around it lists their processes.
-        Err(error) if error.raw_os_error() == Some(nix::libc::EOPNOTSUPP) => String::new(),
-        Err(error) if is_gone(&error) => return Ok(()),
-        Err(error) => return Err(error),
-    };
-    // 0 is a process outside of what this process can see.
-    pids.extend(text.lines().filter_map(|line| line.parse::<i32>().ok()).filter(|pid| *pid > 0));
-    if depth > 0 {
-        for name in names(folder)? {
-            collect(&folder.join(name), depth - 1, pids)?;
-        }
-    }
-    Ok(())
-}
-
-/// The groups right inside a folder of the tree; none where it is gone.
-fn names(folder: &Path) -> io::Result<Vec<String>> {
-    let entries = match fs::read_dir(folder) {
-        Ok(entries) => entries,
-        Err(error) if is_gone(&error) => return Ok(Vec::new()),
-        Err(error) => return Err(error),
-    };
-    let mut names = Vec::new();
-    for entry in entries {
-        let entry = match entry {
-            Ok(entry) => entry,
-            Err(error) if is_gone(&error) => break,
-            Err(error) => return Err(error),
-        };
-        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-            names.extend(entry.file_name().into_string());
-        }
-    }
-    Ok(names)
-}
-
-fn is_gone(error: &io::Error) -> bool {
-    error.kind() == io::ErrorKind::NotFound || error.raw_os_error() == Some(nix::libc::ENODEV)
 }
 
 #[cfg(test)]

@@ -22,7 +22,7 @@ const STUBBORN: Duration = Duration::from_secs(5);
 /// Whose processes are meant.
 #[derive(Clone, Debug)]
 pub enum Whom {
-    /// Those in a group of the tree, and in the groups inside it.
+    /// Those in a group of the tree, in the groups inside it, and in its [`Group::home`].
     In(Tree, Group),
     /// These processes and all that they have started, as far as the line is unbroken.
     Under(BTreeSet<Process>),
@@ -54,6 +54,15 @@ pub struct Ended {
 pub struct Stubborn(pub Vec<(String, i32)>);
 
 impl Whom {
+    /// Those in these groups. A [`Group::home`] is looked at with the group that its people come
+    /// from, and after that.
+    #[must_use]
+    pub fn in_groups(tree: &Tree, groups: &HashSet<Group>) -> Vec<Self> {
+        let homes: HashSet<Group> = groups.iter().filter_map(Group::home).collect();
+        let apart = groups.difference(&homes);
+        apart.map(|group| Self::In(tree.clone(), group.clone())).collect()
+    }
+
     /// Who is meant, now, by name and number. Ends nobody.
     ///
     /// # Errors
@@ -70,8 +79,7 @@ impl Whom {
         let line = process::own_line()?;
         Ok(match self {
             Self::In(tree, group) => {
-                let in_group = |one: &Process| tree.of(one.pid).is_ok_and(|at| at.is_within(group));
-                line.iter().any(in_group)
+                line.iter().any(|one| tree.holds(group, one.pid).unwrap_or(false))
             }
             Self::Under(roots) => line.iter().any(|one| roots.contains(one)),
             // Those are passed over one by one.
@@ -137,8 +145,8 @@ impl Whom {
         let Some(handle) = Handle::open(pid)? else { return Ok(None) };
         // Who has left the group since is not in it; who is another by now is not meant.
         let is_meant = match self {
-            Self::In(tree, group) => match tree.of(pid) {
-                Ok(now) => now.is_within(group),
+            Self::In(tree, group) => match tree.holds(group, pid) {
+                Ok(is_in) => is_in,
                 Err(error) if error.kind() == io::ErrorKind::NotFound => false,
                 Err(error) => return Err(error),
             },
@@ -189,15 +197,16 @@ pub async fn end(mut whom: Whom, grace: Duration) -> Result<Ended, Result<Stubbo
         let told: HashSet<Process> = seen.keys().copied().collect();
         let looking = whom.clone();
         let work = tokio::task::spawn_blocking(move || round(&looking, &told, harsh));
-        let alive = work.await.map_err(|error| Err(io::Error::other(error)))?.map_err(Err)?;
-        if alive.is_empty() {
+        let (alive, is_shut) = work.await.map_err(|e| Err(io::Error::other(e)))?.map_err(Err)?;
+        if alive.is_empty() && is_shut {
             return Ok(Ended { all: listed(seen), killed: killed.len() });
         }
         if harsh {
             killed.extend(alive.keys());
         }
         if waited >= grace.saturating_add(STUBBORN) {
-            return Err(Ok(Stubborn(listed(alive))));
+            let shut = io::Error::other("its control group is empty and cannot be removed");
+            return Err(if alive.is_empty() { Err(shut) } else { Ok(Stubborn(listed(alive))) });
         }
         whom.follow(&alive);
         seen.extend(alive);
@@ -208,8 +217,9 @@ pub async fn end(mut whom: Whom, grace: Duration) -> Result<Ended, Result<Stubbo
     }
 }
 
-/// One look at who is meant, with a signal for each; returns who lived then.
-fn round(whom: &Whom, told: &HashSet<Process>, harsh: bool) -> io::Result<Named> {
+/// One look at who is meant, with a signal for each; returns who lived then, and whether nobody can
+/// have come to them since.
+fn round(whom: &Whom, told: &HashSet<Process>, harsh: bool) -> io::Result<(Named, bool)> {
     let alive = whom.meet(|handle| {
         if harsh {
             handle.signal(Signal::KILL)
@@ -226,12 +236,15 @@ fn round(whom: &Whom, told: &HashSet<Process>, harsh: bool) -> io::Result<Named>
         // one by one does it too, look by look.
         drop(tree.kill(group));
     }
-    if let (Whom::In(tree, group), Ok(alive)) = (whom, &alive)
+    let alive = alive?;
+    let mut is_shut = true;
+    if let Whom::In(tree, group) = whom
         && alive.is_empty()
     {
         tree.tidy(group);
+        is_shut = tree.is_shut(group);
     }
-    alive
+    Ok((alive, is_shut))
 }
 
 #[cfg(test)]
@@ -287,6 +300,24 @@ mod tests {
         let ended = end(Whom::Under([process].into()), grace).await.unwrap();
         waiting.join().unwrap().unwrap();
         assert!(ended.killed > 0, "{ended:?}");
+    }
+
+    #[test]
+    fn a_home_is_looked_at_with_the_group_that_its_people_come_from() {
+        let Some(tree) = Tree::of_host() else { return };
+        let group = |path: &str| Group::parse(path).unwrap();
+        let threads = group("/user.slice/user-7.slice/session-3.scope/stint-g4t9-1.scope");
+        let other = group("/user.slice/user-7.slice/stint-g4t9-2.scope");
+        let all = [threads.home().unwrap(), other.clone(), threads.clone()].into();
+        let mut found: Vec<Group> = Whom::in_groups(&tree, &all)
+            .into_iter()
+            .filter_map(|whom| match whom {
+                Whom::In(_, group) => Some(group),
+                _ => None,
+            })
+            .collect();
+        found.sort();
+        assert_eq!(found, [threads, other]);
     }
 
     #[tokio::test]

@@ -5,9 +5,11 @@
 mod cgroup;
 mod evict;
 mod eviction;
+mod members;
 mod names;
 mod place;
 mod settle;
+mod threads;
 mod units;
 
 pub use cgroup::Tree;

@@ -32,6 +32,8 @@ pub struct Guest<'a> {
     pub session: &'a str,
     /// What it is, for people who look at units.
     pub description: &'a str,
+    /// Whether the process enters a group itself, if it is told to.
+    pub enters: bool,
 }
 
 /// Where a session was put.
@@ -41,6 +43,8 @@ pub struct Placed {
     pub place: Place,
     /// Whether the group was made by stint, which has to see to it: [`super::settle`].
     pub made: bool,
+    /// Whether the process is not in it yet, and has to enter it itself.
+    pub to_enter: bool,
     /// What went wrong on the way there.
     pub trouble: Option<String>,
 }
@@ -54,13 +58,20 @@ pub enum Place {
     Line,
 }
 
-/// Puts a session into its place. Returns once it is there: its children are born where it is.
+impl Placed {
+    fn at(place: Place) -> Self {
+        Self { place, made: false, to_enter: false, trouble: None }
+    }
+}
+
+/// Puts a session into its place. Returns once it is there, or has only to enter it: its children
+/// are born where it is.
 ///
 /// Where its slice is there, its group is made in it at once, and systemd is not asked.
 pub async fn place(tree: Option<&Tree>, bus: Option<&Connection>, guest: Guest<'_>) -> Placed {
     let Some(tree) = tree else {
         let why = "this host has no control groups of version 2".to_owned();
-        return Placed { place: Place::Line, made: false, trouble: Some(why) };
+        return Placed { trouble: Some(why), ..Placed::at(Place::Line) };
     };
     let before = tree.of(guest.pid).ok();
     if guest.login
@@ -68,13 +79,20 @@ pub async fn place(tree: Option<&Tree>, bus: Option<&Connection>, guest: Guest<'
         && group.slice_owner() == Some(guest.uid)
     {
         // logind follows a login by its group: it stays there, and the group is its own.
-        return Placed { place: Place::Group(group), made: false, trouble: None };
+        return Placed::at(Place::Group(group));
     }
     let mut grants = before.as_ref().map(Group::grants).unwrap_or_default();
     if !grants.contains(guest.grant) {
         grants.push(guest.grant.clone());
     }
     let unit = unit_name(&grants, guest.session);
+    // Where that fails there is the way on which it need not do anything.
+    if guest.enters
+        && let Some(login) = tree.login_to_enter_in(guest.pid)
+        && let Ok(group) = make_threads(tree, login, &unit).await
+    {
+        return Placed { made: true, to_enter: true, ..Placed::at(Place::Group(group)) };
+    }
     // Whose slice it is stays as it is: it tells who logged in.
     let owner = before.as_ref().and_then(Group::slice_owner).unwrap_or(guest.uid);
     // Where that fails the slice has just ended, and systemd starts it anew.
@@ -85,9 +103,7 @@ pub async fn place(tree: Option<&Tree>, bus: Option<&Connection>, guest: Guest<'
     }
     let refused = match bus {
         Some(bus) => match scope(tree, bus, &unit, owner, guest).await {
-            Ok(group) => {
-                return Placed { place: Place::Group(group), made: false, trouble: None };
-            }
+            Ok(group) => return Placed::at(Place::Group(group)),
             Err(why) => why,
         },
         None => NO_BUS.to_owned(),
@@ -100,7 +116,7 @@ pub async fn place(tree: Option<&Tree>, bus: Option<&Connection>, guest: Guest<'
         Ok(made) => Placed { trouble: made.trouble.or(Some(refused)), ..made },
         Err(error) => {
             let trouble = Some(format!("{refused}; its control groups: {error}"));
-            Placed { place: Place::Line, made: false, trouble }
+            Placed { trouble, ..Placed::at(Place::Line) }
         }
     }
 }
@@ -115,7 +131,15 @@ async fn make(tree: &Tree, parent: &Group, unit: &str, pid: i32) -> io::Result<P
         Ok(made) => made.map(|()| None)?,
         Err(_) => Some("the kernel has not put it there yet".to_owned()),
     };
-    Ok(Placed { place, made: true, trouble })
+    Ok(Placed { made: true, trouble, ..Placed::at(place) })
+}
+
+/// Makes the group of threads of this name in that of a login, for who enters it.
+async fn make_threads(tree: &Tree, login: Group, unit: &str) -> io::Result<Group> {
+    let unit = unit.to_owned();
+    let making = tree.work(move |tree| tree.make_threads(&login, &unit));
+    // What the kernel makes later than that is empty, and nobody's.
+    tokio::time::timeout(LIMIT, making).await?
 }
 
 async fn scope(

@@ -1,6 +1,6 @@
 //! What becomes of a group that stint made for a session: systemd takes it on as the scope of its
 //! name once the session has lived for a while, and what is empty before that is removed. Nobody is
-//! moved, and nothing here ends anybody.
+//! moved, but from a group of threads to its home; and nothing here ends anybody.
 
 use zbus::Connection;
 
@@ -20,6 +20,13 @@ pub async fn settle(
     group: &Group,
     description: &str,
 ) -> Result<(), String> {
+    let own = group.clone();
+    let at_home = tree.work(move |tree| tree.bring_home(&own)).await;
+    if !at_home.map_err(|error| error.to_string())? {
+        return Err("not all of it can be moved to its place".to_owned());
+    }
+    let home = group.home();
+    let group = home.as_ref().unwrap_or(group);
     let own = group.clone();
     let look = tree.work(move |tree| {
         tree.tidy(&own);

@@ -83,7 +83,7 @@ async fn sessions(tree: Option<Tree>, grant: GrantId, spots: Vec<Spot>) -> io::R
         }
     }
     if let Some(tree) = tree {
-        whom.extend(groups.into_iter().map(|group| Whom::In(tree.clone(), group)));
+        whom.extend(Whom::in_groups(&tree, &groups));
     }
     Ok(whom)
 }

@@ -1,6 +1,7 @@
 //! The account and session phases from PAM's items to a decision, against a stintd that is a
 //! script. The refusals first.
 
+use std::io::{Read, Write};
 use std::path::Path;
 
 use super::common::{FakePam, alice};
@@ -128,7 +129,7 @@ fn a_session_that_cannot_be_reported_fails_to_open() {
     assert_eq!(open(&mut pam, &[], nowhere()), Outcome::Failed);
     assert_eq!(open(&mut pam, &[c"oops"], nowhere()), Outcome::Failed);
     for id in ["", "a b", "a\nb", &"x".repeat(129)] {
-        let fake = FakeDaemon::saying(Message::of(RETURN, "s", &id).greeted());
+        let fake = FakeDaemon::saying(Message::of(RETURN, "ss", &(id, "")).greeted());
         assert_eq!(open(&mut pam, &[], alice(&fake.socket())), Outcome::Failed, "{id:?}");
     }
     assert_eq!(pam.session, None);
@@ -139,9 +140,9 @@ fn a_session_that_cannot_be_reported_fails_to_open() {
 #[test]
 fn a_session_is_reported_and_its_end_too() {
     let mut pam = FakePam::sudo();
-    let fake = FakeDaemon::saying(Message::of(RETURN, "s", &"s-17").greeted());
+    let fake = FakeDaemon::saying(Message::of(RETURN, "ss", &("s-17", "")).greeted());
     assert_eq!(open(&mut pam, &[], alice(&fake.socket())), Outcome::Done);
-    assert!(fake.heard().windows(11).any(|part| part == b"OpenSession"));
+    assert!(fake.heard().windows(12).any(|part| part == b"EnterSession"));
     assert_eq!(pam.session.as_deref(), Some("s-17"));
 
     let empty = Message { body: vec![], ..Message::of(RETURN, "", &"") };
@@ -151,6 +152,52 @@ fn a_session_is_reported_and_its_end_too() {
     assert!(heard.windows(12).any(|part| part == b"CloseSession"));
     assert!(heard.ends_with(b"\x04\0\0\0s-17\0"));
     assert!(pam.errors().is_empty(), "{:?}", pam.errors());
+}
+
+/// Answers one caller after the other with these bytes, whatever is asked; heard the last.
+fn in_turn(answers: Vec<Vec<u8>>) -> FakeDaemon {
+    FakeDaemon::serving(move |listener| {
+        let mut heard = Vec::new();
+        for bytes in answers {
+            let (mut stream, _) = listener.accept().unwrap();
+            stream.write_all(&bytes).unwrap();
+            heard.clear();
+            stream.read_to_end(&mut heard).unwrap();
+        }
+        heard
+    })
+}
+
+#[test]
+fn a_group_that_cannot_be_entered_is_told_of() {
+    for group in ["/no/such/group", "/../etc", "/a/../../../tmp", "relative"] {
+        let mut pam = FakePam::sudo();
+        let empty = Message { body: vec![], ..Message::of(RETURN, "", &"") };
+        let opened = Message::of(RETURN, "ss", &("s-17", group));
+        let fake = in_turn(vec![opened.greeted(), empty.greeted()]);
+        assert_eq!(open(&mut pam, &[], alice(&fake.socket())), Outcome::Done);
+        let heard = fake.heard();
+        assert!(heard.windows(12).any(|part| part == b"PlaceSession"), "{group}");
+        assert!(heard.ends_with(b"\x04\0\0\0s-17\0"));
+        assert!(pam.errors().is_empty(), "{:?}", pam.errors());
+        assert_eq!(pam.session.as_deref(), Some("s-17"));
+
+        let fake = FakeDaemon::saying(opened.greeted());
+        assert_eq!(open(&mut pam, &[], alice(&fake.socket())), Outcome::Done);
+        assert!(pam.errors()[0].starts_with("session s-17 is in no group of its own: "));
+    }
+}
+
+#[test]
+fn a_daemon_of_before_is_asked_as_before() {
+    let mut pam = FakePam::sudo();
+    let name = Some("org.stint.Stint1.Error.Denied");
+    let refused = Message { error: name, ..Message::of(ERROR, "s", &"EnterSession is nobody's") };
+    let opened = Message::of(RETURN, "s", &"s-17");
+    let fake = in_turn(vec![refused.greeted(), opened.greeted()]);
+    assert_eq!(open(&mut pam, &[], alice(&fake.socket())), Outcome::Done);
+    assert!(fake.heard().windows(11).any(|part| part == b"OpenSession"));
+    assert_eq!(pam.session.as_deref(), Some("s-17"));
 }
 
 #[test]
@@ -176,7 +223,7 @@ fn roots_sessions_are_not_reported() {
 #[test]
 fn an_id_that_pam_will_not_keep_is_logged() {
     let mut pam = FakePam { forgetful: true, ..FakePam::sudo() };
-    let fake = FakeDaemon::saying(Message::of(RETURN, "s", &"s-17").greeted());
+    let fake = FakeDaemon::saying(Message::of(RETURN, "ss", &("s-17", "")).greeted());
     assert_eq!(open(&mut pam, &[], alice(&fake.socket())), Outcome::Done);
     assert_eq!(pam.errors(), ["the end of session s-17 will not be reported"]);
 }

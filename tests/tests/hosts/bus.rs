@@ -28,10 +28,12 @@ enum For {
 }
 
 /// Every method with a well-formed call of it.
-const TABLE: [(&str, For, &str, &str); 35] = [
+const TABLE: [(&str, For, &str, &str); 37] = [
     ("Check", For::Module, "(sssss)", "sudo alice alice '' ''"),
     ("RequestAtDoor", For::Module, "((sssss)sss)", "sudo root alice '' '' admin x ''"),
     ("OpenSession", For::Module, "(sssss)", "sudo root alice '' ''"),
+    ("EnterSession", For::Module, "(sssss)", "sudo root alice '' ''"),
+    ("PlaceSession", For::Module, "s", "0"),
     ("CloseSession", For::Module, "s", "0"),
     ("RunGroups", For::Module, "s", "g4t9"),
     ("Grant", For::Root, "a{sv}", "4 user s alice role s admin duration t 600 reason s x"),

@@ -1,6 +1,7 @@
-//! Where a session is from its first process on: in a group named by its grant, in the slice of who
-//! logged in, before sudo starts anything; systemd takes it on where it is, once it has lived for a
-//! while. No bus and no systemd is waited for, and short sessions leave nothing behind.
+//! Where a session is from its first process on: in a group named by its grant, before sudo starts
+//! anything. That is one of threads in the group of the login, which sudo enters itself, or else one
+//! in the slice of who logged in. Once it has lived for a while it is in the slice, and systemd takes
+//! it on there. No bus and no systemd is waited for, and short sessions leave nothing behind.
 
 use crate::common::{SOON, event_of, gated, grant, id, kill};
 use stint_tests::{Host, Shell, Suite, eventually};
@@ -26,11 +27,26 @@ fn group_of(host: &Host, command: &str) -> String {
     group.trim().to_owned()
 }
 
-/// Asserts that this is a group of the grant's, in alice's slice; returns the unit's name.
+/// Asserts that this is a group of the grant's, in alice's slice or in a login there; returns the
+/// unit's name.
 fn unit_in_slice(group: &str, grant: &str) -> String {
-    let unit = group.strip_prefix(SLICE).unwrap_or_default();
+    let inside = group.strip_prefix(SLICE).unwrap_or_default();
+    let (login, unit) = inside.split_once('/').unwrap_or(("session-", inside));
+    assert!(login.starts_with("session-"), "{group}");
     assert!(unit.starts_with(&format!("stint-{grant}-")) && unit.ends_with(".scope"), "{group}");
     unit.to_owned()
+}
+
+/// Asserts that it is one in a login: sudo entered it itself.
+fn was_entered(group: &str, grant: &str) {
+    unit_in_slice(group, grant);
+    assert!(group.starts_with(&format!("{SLICE}session-")), "{group}");
+}
+
+/// Asserts that it is one in the slice: stintd put sudo there.
+fn was_put(group: &str, grant: &str) {
+    unit_in_slice(group, grant);
+    assert!(group.starts_with(&format!("{SLICE}stint-")), "{group}");
 }
 
 /// Every folder of a session's in the tree.
@@ -72,7 +88,7 @@ fn all_of_it_is_in_its_group_from_the_first_fork(suite: Suite) {
     let seen = shell.run("sudo -n cat /proc/self/cgroup /proc/$PPID/cgroup");
     let lines = seen.stdout.lines().filter_map(|line| line.strip_prefix("0::"));
     let groups: Vec<&str> = lines.map(str::trim_end).collect();
-    unit_in_slice(groups[0], id(&given));
+    was_entered(groups[0], id(&given));
     assert!(!groups[1].contains("stint-"), "the shell above it stays where it was: {groups:?}");
     // Gone before systemd could have heard of it.
     let ended = format!(
@@ -84,6 +100,116 @@ fn all_of_it_is_in_its_group_from_the_first_fork(suite: Suite) {
     gone(&host, "sleep 6201");
     event_of(&host, "session.terminated", id(&given));
     eventually("the end of all groups", SOON, || folders(&host).is_empty().then_some(()));
+}
+
+/// Starts, by sudo as bob, one that hears nothing, ends as soon as it has started another of its
+/// kind, and so on; in a group inside its own it stays in that of the login. Returns its group.
+fn start_a_storm(host: &Host, shell: &mut Shell, number: u32, stays: bool) -> String {
+    const INSIDE: &str = "g=/sys/fs/cgroup$(sed -n s/^0:://p /proc/self/cgroup); mkdir $g/in; \
+                          echo threaded >$g/in/cgroup.type; echo 0 >$g/in/cgroup.threads;";
+    let storm = format!("setsid /root/storm {number} >/dev/null 2>&1 </dev/null &");
+    let inside = if stays { INSIDE } else { "" };
+    shell.start(&format!(
+        "sudo -n sh -c 'cat /proc/self/cgroup; {inside} runuser -u bob -- sh -c \"{storm}\"'"
+    ));
+    let shown = shell.finish();
+    assert!(shown.ok(), "{shown}");
+    let group = shown.stdout.lines().find_map(|line| line.strip_prefix("0::"));
+    assert!(is_raging(host, number), "it goes on and on: {shown}");
+    group.unwrap_or_default().trim_end().to_owned()
+}
+
+/// Whether the storm goes on. One look may miss it.
+fn is_raging(host: &Host, number: u32) -> bool {
+    (0..10).any(|_| host.run(&format!("pgrep -f '^/usr/bin/perl /root/storm {number}'")).ok())
+}
+
+/// Who starts another as fast as possible gets nowhere by it: neither in the group that sudo
+/// entered, nor while it is being moved to the slice.
+fn nobody_gets_away_by_starting_others(suite: Suite) {
+    let host = gated(suite, POLICY);
+    host.write(
+        "/root/storm",
+        "755",
+        "#!/usr/bin/perl\n$SIG{TERM} = $SIG{HUP} = 'IGNORE';\nfor (;;) { exit if fork }\n",
+    );
+    host.ok("chmod 755 /root");
+    let given = grant(&host, "alice admin --for 1h");
+    let mut shell = host.shell("alice");
+    let stays = start_a_storm(&host, &mut shell, 6240, true);
+    was_entered(&stays, id(&given));
+    let goes = start_a_storm(&host, &mut shell, 6241, false);
+    unit_in_slice(&goes, id(&given));
+    // It is tried to move them after one second, and after three.
+    host.ok("sleep 4");
+    assert!(is_raging(&host, 6240) && is_raging(&host, 6241));
+    let there = host.ok(&format!("cat /sys/fs/cgroup{stays}/in/cgroup.threads | wc -l"));
+    assert_ne!(there.trim(), "0", "it is where it cannot be moved from");
+    host.ok(&format!("stint revoke {} --reason over", id(&given)));
+    let ended = event_of(&host, "session.terminated", id(&given));
+    assert!(ended["MESSAGE"].as_str().unwrap_or_default().contains("by SIGKILL"), "{ended}");
+    eventually("the end of all groups", SOON, || folders(&host).is_empty().then_some(()));
+    assert!(!is_raging(&host, 6240) && !is_raging(&host, 6241));
+}
+
+/// Where sudo cannot enter a group itself stintd puts it into one: where the kernel has no groups
+/// of threads for it, and where it does not see the tree.
+fn who_cannot_enter_is_put_there(suite: Suite) {
+    let host = gated(suite, POLICY);
+    let given = grant(&host, "alice admin --for 1h");
+    let see = "sudo -n cat /proc/self/cgroup";
+    let group = |text: &str| {
+        let line = text.lines().find_map(|line| line.strip_prefix("0::"));
+        line.unwrap_or_else(|| panic!("{text}")).trim_end().to_owned()
+    };
+    let blind = format!(
+        "unshare -m sh -c 'mount -t tmpfs none /sys/fs/cgroup && exec runuser -l alice -c \"{see}\"'"
+    );
+    was_put(&group(&host.ok(&blind)), id(&given));
+    let mut shell = host.shell("alice");
+    was_entered(&group(&shell.run(see).stdout), id(&given));
+    let login = group(&shell.run("cat /proc/self/cgroup").stdout);
+    eventually("the end of all groups", SOON, || folders(&host).is_empty().then_some(()));
+    host.ok(&format!(
+        "mkdir /sys/fs/cgroup{login}/other; sleep 6250 >/dev/null 2>&1 & echo $! >/sys/fs/cgroup{login}/other/cgroup.procs"
+    ));
+    was_put(&group(&shell.run(see).stdout), id(&given));
+    for opened in host.journal("STINT_EVENT=session.opened") {
+        let text = opened["MESSAGE"].as_str().unwrap_or_default();
+        assert!(text.ends_with(".scope"), "all of them are where they can be found: {text}");
+    }
+    // What is started there ends, too.
+    leave_behind(&mut shell, 6251);
+    host.ok(&format!("stint revoke {} --reason over", id(&given)));
+    gone(&host, "sleep 6251");
+}
+
+/// A sudo that went on while stintd hung is put into its place when stintd goes on.
+fn who_did_not_wait_is_put_there_later(suite: Suite) {
+    const PAUSE: &str = "/bin/sleep 5.26";
+    let host = gated(suite, POLICY);
+    host.ok(&format!(
+        "sed -i '/^session.*pam_stint/i session optional pam_exec.so {PAUSE}' /etc/pam.d/sudo"
+    ));
+    let given = grant(&host, "alice admin --for 1h");
+    let mut shell = host.shell("alice");
+    shell.start("sudo -n sleep 6260");
+    eventually("the session phase", SOON, || pids(&host, PAUSE).pop());
+    let stintd = host.ok("systemctl show -P MainPID stintd.service").trim().to_owned();
+    host.freeze(&stintd);
+    let outside = group_of(&host, "sleep 6260");
+    host.thaw(&stintd);
+    assert!(!outside.contains("stint-"), "{outside}");
+    event_of(&host, "session.opened", id(&given));
+    // What sudo has started meanwhile stays where it is.
+    let sudo = pids(&host, "sudo -n sleep 6260").remove(0);
+    let group = eventually("its place in the slice", SOON, || {
+        let group = host.ok(&format!("sed -n 's/^0:://p' /proc/{sudo}/cgroup"));
+        group.contains("stint-").then_some(group)
+    });
+    was_put(group.trim(), id(&given));
+    host.ok(&format!("stint revoke {} --reason over", id(&given)));
+    gone(&host, "sudo -n sleep 6260");
 }
 
 fn systemd_takes_on_what_lives_and_moves_nobody(suite: Suite) {
@@ -159,6 +285,9 @@ fn no_bus_is_waited_for(suite: Suite) {
     host.ok("systemctl stop dbus.socket dbus.service");
     leave_behind(&mut shell, 6231);
     let unit = unit_in_slice(&group_of(&host, "sleep 6231"), id(&given));
+    eventually("its place in the slice", SOON, || {
+        (group_of(&host, "sleep 6231") == format!("{SLICE}{unit}")).then_some(())
+    });
     host.ok("systemctl stop user-1000.slice");
     assert_eq!(pids(&host, "sleep 6231").len(), 1, "systemd does not know of it yet");
     host.ok("systemctl start dbus.socket");
@@ -179,6 +308,26 @@ fn all_of_it_is_in_its_group_from_the_first_fork_bookworm() {
 #[test]
 fn all_of_it_is_in_its_group_from_the_first_fork_trixie() {
     all_of_it_is_in_its_group_from_the_first_fork(Suite::Trixie);
+}
+
+#[test]
+fn nobody_gets_away_by_starting_others_bookworm() {
+    nobody_gets_away_by_starting_others(Suite::Bookworm);
+}
+
+#[test]
+fn nobody_gets_away_by_starting_others_trixie() {
+    nobody_gets_away_by_starting_others(Suite::Trixie);
+}
+
+#[test]
+fn who_cannot_enter_is_put_there_bookworm() {
+    who_cannot_enter_is_put_there(Suite::Bookworm);
+}
+
+#[test]
+fn who_did_not_wait_is_put_there_later_trixie() {
+    who_did_not_wait_is_put_there_later(Suite::Trixie);
 }
 
 #[test]
