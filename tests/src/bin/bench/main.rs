@@ -25,7 +25,7 @@ use std::process::{Command, ExitCode};
 use std::time::Duration;
 
 use programs::Programs;
-use samples::{Samples, drive};
+use samples::{Samples, drive, drive_after};
 use stint_tests::clock::pause;
 use stint_tests::{Host, Suite, deb_under_test};
 use table::{Aim, Table};
@@ -276,11 +276,15 @@ fn checks(host: &Host, table: &mut Table) {
     table.row("  of (a), loading the module", echo.loading_micros());
 }
 
-/// sudo as people type it: alice through the gate, bob past it. Both are logged in meanwhile.
+/// sudo as people type it: alice through the gate, bob past it. Both are logged in meanwhile, and
+/// what is typed is in the control group of a login.
 fn sudo(host: &Host, table: &mut Table) {
     let _logged_in = ["alice", "bob"].map(|user| host.shell(user));
     let run = |user: &str| format!("run:{user}:/usr/bin/sudo:-n:/usr/bin/true");
-    let found = drive(host, ROUNDS, &[run("alice"), run("bob")]);
+    let uid = host.ok("id -u alice");
+    let login = format!("/sys/fs/cgroup/user.slice/user-{}.slice/session-*.scope", uid.trim());
+    let enter = format!("echo $$ >$(echo {login}/cgroup.procs)");
+    let found = drive_after(host, &enter, ROUNDS, &[run("alice"), run("bob")]);
     let [gated, plain] = found.as_slice() else { panic!("two candidates") };
     table.row("sudo -n true, without the gate, µs", plain.micros());
     table.row("sudo -n true, gated, µs", gated.micros());

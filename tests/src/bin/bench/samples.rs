@@ -56,7 +56,17 @@ fn median(samples: &[u32]) -> f64 {
 
 /// Has the driver measure the candidates, in turns; returns their samples in the same order.
 pub(crate) fn drive(host: &Host, rounds: usize, candidates: &[String]) -> Vec<Samples> {
-    let line = format!("{PROGRAMS}/driver {rounds} {}", candidates.join(" "));
+    drive_after(host, "true", rounds, candidates)
+}
+
+/// The same, by a driver that has first done this.
+pub(crate) fn drive_after(
+    host: &Host,
+    first: &str,
+    rounds: usize,
+    candidates: &[String],
+) -> Vec<Samples> {
+    let line = format!("{first} && {PROGRAMS}/driver {rounds} {}", candidates.join(" "));
     let output = host.run_with(&line, b"", PATIENCE);
     assert!(output.ok(), "{line}: {output}");
     let found = read(&output.stdout, candidates.len());
