@@ -25,6 +25,7 @@ pub enum Level {
 }
 
 /// Any number. Without chance all hosts would only be as regular as their clocks.
-fn chance() -> u32 {
+#[must_use]
+pub fn chance() -> u32 {
     getrandom::u32().unwrap_or_default()
 }

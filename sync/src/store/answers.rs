@@ -2,7 +2,7 @@
 //! whoever put a document there and waits. That it cannot be written holds up nothing.
 
 use std::cell::RefCell;
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use etcd_client::{Client, Error, PutOptions, Txn, TxnOp};
@@ -15,8 +15,8 @@ use super::day::DayLease;
 use super::order::Span;
 use super::pages::Pages;
 use super::{Level, is_lost, within, words};
-use crate::clock;
 use crate::follow::Outcome;
+use crate::{chance, clock};
 
 /// The most answers that wait to be written; of more the oldest are given up.
 const WAITING: usize = 1_024;
@@ -26,6 +26,10 @@ const BATCH: usize = 64;
 const REMEMBERED: usize = 20_000;
 /// The most characters of a message.
 const MESSAGE: usize = 1_024;
+
+/// What is for all hosts is answered by all of them: within this time, by chance, so that the store is done
+/// with telling them before it is told by them.
+pub(super) const SPREAD: Duration = Duration::from_secs(5);
 
 /// The first 64 bits of a document's SHA-256, which stand for it in keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -51,9 +55,14 @@ struct Answer {
     value: String,
 }
 
+/// Since the boot, when an answer is to be written; and a number, so that no two have one turn.
+type Turn = (Duration, u64);
+
 #[derive(Default)]
 struct State {
-    waiting: VecDeque<Answer>,
+    waiting: BTreeMap<Turn, Answer>,
+    /// How many have waited so far.
+    count: u64,
     answered: BTreeSet<Short>,
     /// On what answers are put: a day is long enough for who waits.
     lease: DayLease,
@@ -63,11 +72,18 @@ struct State {
 /// What is to be said, and what was.
 #[derive(Default)]
 pub(super) struct Answers {
+    /// Within which time a document for all hosts is answered.
+    spread: Duration,
     state: RefCell<State>,
     more: Notify,
 }
 
 impl Answers {
+    /// Nothing is to be said yet. What is for all hosts is answered within `spread`, by chance.
+    pub(super) fn within(spread: Duration) -> Self {
+        Self { spread, ..Self::default() }
+    }
+
     /// Says what came of a document, unless that it is known already would be said to somebody who was
     /// told. `news` says that it is another thing than the last time.
     pub(super) fn say(
@@ -87,12 +103,37 @@ impl Answers {
         }
         state.answered.insert(document);
         if state.waiting.len() >= WAITING {
-            state.waiting.pop_front();
+            state.waiting.pop_first();
         }
         let key = fleet::answer(host, &document.digits());
         let value = value(document_key, outcome, clock::now());
-        state.waiting.push_back(Answer { key, value });
+        let turn = clock::since_boot() + self.pause(document_key, chance());
+        state.count += 1;
+        let number = state.count;
+        state.waiting.insert((turn, number), Answer { key, value });
         self.more.notify_one();
+    }
+
+    /// How long an answer to what lies there waits. `chance` is any number, all of them alike likely.
+    fn pause(&self, document_key: &str, chance: u32) -> Duration {
+        if !document_key.starts_with(fleet::FLEET) {
+            return Duration::ZERO;
+        }
+        self.spread.mul_f64(f64::from(chance) / f64::from(u32::MAX))
+    }
+
+    /// The answers whose turn it is, as many as are written at once; where there are none, how long it
+    /// is to the next turn, if there is one.
+    fn due(&self, now: Duration) -> Result<Vec<(Turn, Answer)>, Option<Duration>> {
+        let state = self.state.borrow();
+        let next = state.waiting.keys().next().map(|(turn, _)| turn.saturating_sub(now));
+        match next {
+            Some(Duration::ZERO) => {
+                let due = state.waiting.range(..=(now, u64::MAX)).take(BATCH);
+                Ok(due.map(|(turn, answer)| (*turn, answer.clone())).collect())
+            }
+            later => Err(later),
+        }
     }
 
     /// Learns what was answered already, by another run of this program.
@@ -128,13 +169,18 @@ impl Answers {
     /// Writes what waits, until the connection is lost; says why it was.
     pub(super) async fn write(&self, client: &Client, say: &impl Fn(Level, &str)) -> String {
         loop {
-            let batch: Vec<Answer> =
-                self.state.borrow().waiting.iter().take(BATCH).cloned().collect();
-            if batch.is_empty() {
-                self.more.notified().await;
-                continue;
-            }
-            let many = batch.len();
+            let (turns, batch): (Vec<Turn>, Vec<Answer>) = match self.due(clock::since_boot()) {
+                Ok(due) => due.into_iter().unzip(),
+                Err(later) => {
+                    let more = self.more.notified();
+                    match later {
+                        None => more.await,
+                        // Another's turn may be earlier.
+                        Some(later) => drop(tokio::time::timeout(later, more).await),
+                    }
+                    continue;
+                }
+            };
             let done = self.put(client, batch).await;
             if let Err(error) = &done {
                 // A lease that is gone is another one's turn.
@@ -144,8 +190,9 @@ impl Answers {
                 }
             }
             let mut state = self.state.borrow_mut();
-            let left = state.waiting.len().min(many);
-            state.waiting.drain(..left);
+            for turn in turns {
+                state.waiting.remove(&turn);
+            }
             let trouble = done.err().map(|error| words(&error));
             if trouble.is_some() && trouble != state.trouble {
                 let why = trouble.as_deref().unwrap_or_default();
@@ -199,12 +246,29 @@ mod tests {
         answers.say("web-1", "/stint/1/fleet/policy/web", short, &refused, false);
         answers.say("web-1", "/stint/1/fleet/policy/web", short, &Outcome::Known, false);
         assert_eq!(answers.state.borrow().waiting.len(), 1);
-        let answer = answers.state.borrow().waiting[0].clone();
+        let answer = answers.state.borrow().waiting.values().next().cloned().unwrap();
         // What `printf document | sha256sum` begins with.
         assert_eq!(answer.key, "/stint/1/out/web-1/answers/43cc23fa52b87b4c");
         assert!(answer.value.contains("\"outcome\":\"refused\""), "{}", answer.value);
         answers.say("web-1", "x", short, &Outcome::Taken("serial 1".to_owned()), true);
         assert_eq!(answers.state.borrow().waiting.len(), 2);
+    }
+
+    #[test]
+    fn what_is_for_all_is_answered_by_chance_and_what_is_for_one_at_once() {
+        let answers = Answers::within(SPREAD);
+        let all = "/stint/1/fleet/revocations/bob";
+        assert_eq!(answers.pause(all, 0), Duration::ZERO);
+        assert_eq!(answers.pause(all, u32::MAX), SPREAD);
+        assert_eq!(answers.pause("/stint/1/in/web-1/grants/bob", u32::MAX), Duration::ZERO);
+        let later = Duration::from_secs(60);
+        let all = Answers::within(later * 1_000_000);
+        all.say("web-1", "/stint/1/fleet/grants/x", Short(1), &Outcome::Known, true);
+        let now = clock::since_boot();
+        assert!(matches!(all.due(now), Err(Some(_))), "by chance not within the first minute");
+        all.say("web-1", "/stint/1/in/web-1/grants/x", Short(2), &Outcome::Known, true);
+        assert_eq!(all.due(now + later).unwrap().len(), 1, "it does not wait for the other");
+        assert!(matches!(Answers::default().due(now), Err(None)));
     }
 
     #[test]

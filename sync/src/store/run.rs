@@ -7,7 +7,7 @@ use std::time::Duration;
 use stint_policy::sync::Etcd;
 use stint_proto::Length;
 
-use super::answers::Answers;
+use super::answers::{Answers, SPREAD};
 use super::inbox::Inbox;
 use super::{Level, connect};
 use crate::publish::Publisher;
@@ -26,7 +26,7 @@ pub async fn run(
     daemon: &impl Daemon,
     say: &impl Fn(Level, &str),
 ) -> Infallible {
-    let answers = Answers::default();
+    let answers = Answers::within(SPREAD);
     let mut inbox = Inbox::new(daemon, say, every, &answers);
     let mut publisher = Publisher::new(daemon, say);
     let mut tries = 0;
