@@ -1,6 +1,7 @@
 //! The one file of the tests that reads the clock and sleeps: deadlines, pauses, polling.
 //! Nothing else here may wait without a deadline, and nobody may ever set a clock.
 
+use nix::time::{ClockId, clock_gettime};
 use std::time::{Duration, Instant};
 
 /// The end of somebody's patience. It is made once and passed on, so that nested waits share it.
@@ -41,6 +42,15 @@ impl Deadline {
     pub fn passed(&self) -> bool {
         self.left().is_zero()
     }
+}
+
+/// What the machine's wall clock says, since the epoch: all hosts on it have the same.
+///
+/// # Panics
+/// Never: every kernel has this clock.
+#[must_use]
+pub fn wall() -> Duration {
+    clock_gettime(ClockId::CLOCK_REALTIME).expect("every kernel has this clock").into()
 }
 
 /// Waits a moment between two looks at something that cannot be waited for itself.
