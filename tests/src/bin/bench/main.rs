@@ -11,11 +11,13 @@
 
 mod ends;
 mod export;
+mod fleet;
 mod floods;
 mod programs;
 mod record;
 mod residue;
 mod samples;
+mod simulate;
 mod table;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -52,6 +54,11 @@ const IDLE: Duration = Duration::from_secs(20);
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
+    if let Some((simulate::WORD, rest)) =
+        words.split_first().map(|(word, rest)| (word.as_str(), rest))
+    {
+        return simulate::run(rest);
+    }
     let (suites, parts) = match asked(&words) {
         Ok(asked) => asked,
         Err(problem) => {
@@ -83,7 +90,7 @@ fn target() -> PathBuf {
 
 /// What is measured, one after the other.
 type Part = (&'static str, fn(&Host, &Programs, &mut Table));
-const PARTS: [Part; 8] = [
+const PARTS: [Part; 9] = [
     ("idle", |host, _, table| idle(host, table)),
     ("checks", |host, _, table| checks(host, table)),
     ("sudo", |host, _, table| sudo(host, table)),
@@ -91,6 +98,7 @@ const PARTS: [Part; 8] = [
     ("ends", |host, _, table| ends::lateness(host, table)),
     ("residue", |host, _, table| residue::looks(host, table)),
     ("floods", floods::requests),
+    ("fleet", |host, _, table| fleet::measure(host.suite(), table)),
     // The last: the state is another one then.
     ("record", |host, _, table| record::verify(host, table)),
 ];
