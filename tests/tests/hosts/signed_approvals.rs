@@ -275,7 +275,7 @@ fn twofold(host: &Host) {
          cp bob-cert.pub ring.pub && cp /etc/stint/allowed_signers signers && \
          sed -i '/^bob,/d' /etc/stint/allowed_signers && \
          echo \"* cert-authority $(cat ca.pub)\" >>/etc/stint/allowed_signers");
-    host.write("/root/certified", "0600", &words(&request, "approve", "as carol"));
+    host.write("/root/certified", "0600", words(&request, "approve", "as carol"));
     host.ok(
         "cd /root && ssh-agent sh -c 'ssh-add -q ring && ssh-keygen -q -Y sign -n approval@stint \
          -f ring-cert.pub certified' && cat certified.sig >>certified",
