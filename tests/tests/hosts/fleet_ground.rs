@@ -195,9 +195,7 @@ pub fn rejected(host: &Host) -> usize {
     host.journal("-t stintd STINT_EVENT=source.rejected").len()
 }
 
-/// Whether sudo lets somebody in.
+/// Whether sudo lets somebody in; also where the end of a grant ends that very command.
 pub fn root(host: &Host, user: &str) -> bool {
-    let output = host.as_user(user, "sudo -n id -u");
-    assert!(output.ok() == (output.stdout == "0\n"), "{user} on {}: {output}", host.hostname());
-    output.ok()
+    host.as_user(user, "sudo -n id -u").stdout == "0\n"
 }
