@@ -38,6 +38,12 @@ impl Engine {
 
     async fn place_again(&self, mut session: Session) -> bool {
         let Some(grant) = session.grant.clone() else { return true };
+        if let Some((tree, group)) = self.tree.as_ref().zip(session.group.as_ref())
+            && tree.holds(group, session.process.pid).unwrap_or(false)
+        {
+            // By the other of the two ways to here.
+            return true;
+        }
         let peer = Peer { pid: session.process.pid, real_uid: session.uid };
         let (place, _) = self.put_into_place(peer, &mut session, &grant, false).await;
         eprintln!(
@@ -46,17 +52,20 @@ impl Engine {
             session.id,
             place.trim_start_matches(',')
         );
+        let moved =
+            [Write::SessionClosed(session.id.clone()), Write::SessionOpened(session.clone())];
+        let mut kept = Vec::new();
         if let Some(open) = self.state().sessions.get_mut(&session.id) {
             open.group.clone_from(&session.group);
+            // Under the lock, as it may be closed right now.
+            if session.is_named_by(&grant) {
+                moved.into_iter().for_each(|write| self.store.note_later(write));
+            } else {
+                kept.extend(moved);
+            }
         }
         self.relist_if_unnamed(&session);
-        let moved =
-            vec![Write::SessionClosed(session.id.clone()), Write::SessionOpened(session.clone())];
-        if session.is_named_by(&grant) {
-            moved.into_iter().for_each(|write| self.store.note_later(write));
-        } else {
-            self.store_or_keep(moved).await;
-        }
+        self.store_or_keep(kept).await;
         let Some(role) = self.role_of(&grant).await else { return false };
         self.end_if_late(grant, role, &session).await;
         true

@@ -220,7 +220,7 @@ pub async fn end(mut whom: Whom, grace: Duration) -> Result<Ended, Result<Stubbo
 /// One look at who is meant, with a signal for each; returns who lived then, and whether nobody can
 /// have come to them since.
 fn round(whom: &Whom, told: &HashSet<Process>, harsh: bool) -> io::Result<(Named, bool)> {
-    let alive = whom.meet(|handle| {
+    let signal = |handle: &Handle| {
         if harsh {
             handle.signal(Signal::KILL)
         } else if told.contains(&handle.process()) {
@@ -230,21 +230,25 @@ fn round(whom: &Whom, told: &HashSet<Process>, harsh: bool) -> io::Result<(Named
                 .into_iter()
                 .try_for_each(|signal| handle.signal(signal))
         }
-    });
+    };
+    let alive = whom.meet(signal);
     if harsh && let Whom::In(tree, group) = whom {
         // All at once where the kernel can, so that nobody gets to start another. Where it cannot,
         // one by one does it too, look by look.
         drop(tree.kill(group));
     }
     let alive = alive?;
-    let mut is_shut = true;
-    if let Whom::In(tree, group) = whom
-        && alive.is_empty()
-    {
-        tree.tidy(group);
-        is_shut = tree.is_shut(group);
+    let Whom::In(tree, group) = whom else { return Ok((alive, true)) };
+    if !alive.is_empty() {
+        return Ok((alive, true));
     }
-    Ok((alive, is_shut))
+    tree.tidy(group);
+    if group.home().is_none() {
+        return Ok((alive, true));
+    }
+    // Who came into it after the look may be at home by now; from here on nobody comes.
+    let is_shut = tree.is_shut(group);
+    Ok((whom.meet(signal)?, is_shut))
 }
 
 #[cfg(test)]
