@@ -54,7 +54,6 @@ pub(crate) fn measure(suite: Suite, table: &mut Table) {
         before = Some(stored::followed(&mut fleet, hosts, before, table));
     }
     fleet.ask("stop");
-    fleet.forget();
     for hosts in SIZES {
         stored::watched(&mut fleet, hosts, table);
     }
@@ -92,7 +91,7 @@ impl Fleet<'_> {
         (account, format!("{}/signed/fleet-{account}", carrier::FOLDER))
     }
 
-    /// Empties the store, so that hosts which come anew find what others found.
+    /// Removes all documents from the store.
     fn forget(&mut self) {
         let said = self.carrier.store.ctl("del --prefix /stint/1/fleet/");
         assert!(said.ok(), "{said}");

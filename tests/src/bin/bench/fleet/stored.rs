@@ -12,6 +12,8 @@ use crate::table::Table;
 const REST: Duration = Duration::from_secs(12);
 /// How long the store has after something has come to all hosts: by then all have answered it.
 const CALM: Duration = Duration::from_secs(6);
+/// How many hosts come at once.
+const AT_ONCE: usize = 100;
 /// How long it is away after it was killed.
 const AWAY: Duration = Duration::from_secs(3);
 /// The service.
@@ -61,17 +63,22 @@ pub(super) fn followed(
     Found { hosts, last, memory }
 }
 
-/// Has hosts come until there are so many, and waits until all follow; how long a core worked for each
-/// at the store, in milliseconds.
+/// Has hosts come, some at a time, until there are so many and all follow; how long a core worked for
+/// each at the store, in milliseconds.
 fn come(fleet: &mut Fleet<'_>, how: &str, hosts: usize) -> f64 {
-    let start = fleet.load();
     let simulated = fleet.simulated(hosts);
+    // They find one document, whatever was there before.
+    fleet.forget();
     let (account, document) = fleet.document();
     fleet.ask(&format!("put {document}"));
-    let there = fleet.ask(&format!("{how} {simulated}"));
-    fleet.ask(&format!("wait {simulated}"));
+    let start = fleet.load();
+    let mut came = 0.0;
+    for some in (0..simulated).step_by(AT_ONCE).skip(1).chain([simulated]) {
+        let said = fleet.ask(&format!("{how} {some}"));
+        came += said.get("came").and_then(serde_json::Value::as_f64).expect("a number");
+        fleet.ask(&format!("wait {some}"));
+    }
     fleet.ended(account);
-    let came = there.get("came").and_then(serde_json::Value::as_f64).expect("a number");
     (fleet.load().cpu - start.cpu) / came / 1000.0
 }
 
