@@ -245,12 +245,13 @@ async fn what_the_policy_keeps_no_longer_is_cut_a_day_after_it_was_found() {
     a_day_passes(folder.path());
     let told: Arc<Mutex<Vec<Entry>>> = Arc::default();
     let (store, _) = opened(folder.path());
-    let log = Arc::clone(&told);
-    store.tell_of_chain(move |entry| log.lock().unwrap().push(entry.clone()));
     keep(&store);
     // It looks once more behind each cut.
     store.change(Vec::new()).await.unwrap();
     store.change(Vec::new()).await.unwrap();
+    // The log is told of what was cut before it could be.
+    let log = Arc::clone(&told);
+    store.tell_of_chain(move |entry| log.lock().unwrap().push(entry.clone()));
     store.close();
     let cut = 30 * 24;
     assert_eq!(state_is(folder.path()), (cut + 1, cut));

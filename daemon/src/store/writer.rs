@@ -52,6 +52,7 @@ pub(super) fn spawn(
         head,
         told: (0, 0),
         of_chain: None,
+        to_tell: Vec::new(),
         keep: None,
         next_look: 0,
     };
@@ -84,6 +85,8 @@ struct Writer {
     /// The link of the last checkpoint, and when on the boot clock.
     told: (i64, i64),
     of_chain: Option<OfChain>,
+    /// What is for that, from before it was there.
+    to_tell: Vec<Entry>,
     /// How long links are kept, and when, on the boot clock, it is looked for older ones.
     keep: Option<Retention>,
     next_look: i64,
@@ -171,6 +174,7 @@ impl Writer {
             // Whoever asks hears of nothing where there is none.
             Job::Query(query) => drop(self.connection().map(|connection| query(connection))),
             Job::OfChain(tell) => {
+                self.to_tell.drain(..).for_each(|entry| tell(&entry));
                 self.of_chain = Some(tell);
                 self.checkpoint();
             }
@@ -234,6 +238,14 @@ impl Writer {
         Ok(())
     }
 
+    /// Tells of a link, now or as soon as there is whom to tell.
+    fn tell(&mut self, entry: Entry) {
+        match &self.of_chain {
+            Some(tell) => tell(&entry),
+            None => self.to_tell.push(entry),
+        }
+    }
+
     /// Tells how far the chain has come, unless that was told.
     fn checkpoint(&mut self) {
         let Some(tell) = self.of_chain.as_ref().filter(|_| self.head.seq > self.told.0) else {
@@ -273,9 +285,7 @@ impl Writer {
             Ok((head, seal)) => {
                 transaction.commit()?;
                 self.head = head;
-                if let Some(tell) = &self.of_chain {
-                    tell(&seal);
-                }
+                self.tell(seal);
                 // The seal itself has to leave the host.
                 self.checkpoint();
                 Ok(0)
@@ -313,9 +323,7 @@ impl Writer {
         if self.commit(&batch).is_ok() {
             self.floods.written();
             self.untold = 0;
-            if let (Some(gap), Some(tell)) = (gap, &self.of_chain) {
-                tell(&gap);
-            }
+            gap.into_iter().for_each(|gap| self.tell(gap));
         } else {
             batch.truncate(noted);
             self.notes = batch.into();

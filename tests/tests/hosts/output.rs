@@ -4,7 +4,7 @@
 use crate::common::document;
 use crate::parley::{all_grants, gated, grant, prepared};
 use serde_json::Value;
-use stint_tests::{Suite, deb_under_test};
+use stint_tests::{Host, Suite, clock, deb_under_test};
 
 /// The names of an object's fields, in the order of the alphabet.
 fn fields(value: &Value) -> String {
@@ -19,6 +19,17 @@ fn assert_time(value: &Value) {
     let text = value.as_str().unwrap_or_else(|| panic!("no time: {value}"));
     let shape: String = text.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
     assert_eq!(shape, "0000-00-00T00:00:00.000Z", "{text}");
+}
+
+/// Has the host's people live where it is noon: a time of another day is shown with its day.
+fn at_noon(host: &Host) {
+    let hour = clock::wall().as_secs() / 3_600 % 24;
+    // The signs of these zones are those of POSIX: east is less.
+    let zone = match hour {
+        0..12 => format!("GMT-{}", 12 - hour),
+        _ => format!("GMT+{}", hour - 12),
+    };
+    host.ok(&format!("ln -sfn /usr/share/zoneinfo/Etc/{zone} /etc/localtime"));
 }
 
 const GRANT: &str = "approvals end_reason ended_at expires_at granted_by groups id origin reason \
@@ -86,6 +97,7 @@ fn json_is_one_document_with_the_contracts_names_and_utc_times() {
 #[test]
 fn stint_alone_says_what_one_holds() {
     let host = gated(Suite::Bookworm);
+    at_noon(&host);
     host.ok("usermod -aG engineers carol");
     let alone = |user: &str| host.as_user(user, "stint").stdout;
     assert_eq!(host.ok("stint"), "You hold nothing on web-1.\n");
@@ -172,6 +184,7 @@ fn explain_says_of_a_service_that_is_not_gated_that_it_is_not() {
 #[test]
 fn output_fits_pipes_terminals_and_people_without_colour() {
     let host = gated(Suite::Bookworm);
+    at_noon(&host);
     let reason = "a reason that goes on and on over the edge of any terminal that is narrow";
     host.ok(&format!("stint grant alice admin --reason '{reason}'"));
     let plain = host.ok("stint list");

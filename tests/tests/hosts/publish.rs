@@ -119,7 +119,7 @@ fn without_the_right_it_is_told_once_and_documents_are_followed(fleet: &Fleet<'_
         let done = store.ctl(line);
         assert!(done.ok(), "{done}");
     };
-    rights("role revoke-permission web-1 --prefix=true /stint/1/out/web-1/");
+    rights("role revoke-permission host-web-1 --prefix=true /stint/1/out/web-1/");
     let settings = format!("{}\n", store.table("/etc/stint"));
     host.write("/etc/stint/sync.toml", "0644", settings.as_bytes());
     host.ok("systemctl restart stint-sync");
@@ -130,7 +130,7 @@ fn without_the_right_it_is_told_once_and_documents_are_followed(fleet: &Fleet<'_
     let sources = crate::common::status(host)["remote"]["sources"].to_string();
     assert!(sources.contains("what this host publishes"), "{sources}");
     assert_eq!(store.keys("/stint/1/out/"), Vec::<String>::new());
-    rights("role grant-permission web-1 --prefix=true readwrite /stint/1/out/web-1/");
+    rights("role grant-permission host-web-1 --prefix=true readwrite /stint/1/out/web-1/");
     let about = fleet.comes("host");
     assert_eq!((&about["host"], &about["publishes"]), (&json!("web-1"), &json!(true)));
     assert_eq!(about["serial"], Value::Null);
