@@ -44,14 +44,7 @@ pub(crate) const KEYS: [Key; 5] = [
 
 #[cfg(test)]
 mod tests {
-    use crate::SourceFile;
-    use crate::sync::parse;
-
-    fn read(text: &str) -> Result<crate::sync::Settings, String> {
-        let file = SourceFile { path: "sync.toml".to_owned(), text: text.to_owned() };
-        parse(&file)
-            .map_err(|all| all.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
-    }
+    use crate::sync::tests::read;
 
     const FILES: &str = "ca_file = \"/ca\"\ncert_file = \"/cert\"\nkey_file = \"/key\"\n";
 

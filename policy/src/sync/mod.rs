@@ -79,7 +79,8 @@ pub fn parse(file: &SourceFile) -> Result<Settings, Vec<Diagnostic>> {
 mod tests {
     use super::*;
 
-    fn read(text: &str) -> Result<Settings, String> {
+    /// The settings, or every error, a line each.
+    pub(super) fn read(text: &str) -> Result<Settings, String> {
         let file = SourceFile { path: "sync.toml".to_owned(), text: text.to_owned() };
         parse(&file)
             .map_err(|all| all.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
