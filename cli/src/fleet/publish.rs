@@ -6,7 +6,7 @@ use stint_document::{Content, Document, Kind, Revoked, Verified, look, read};
 use stint_policy::HostPattern;
 use stint_policy::text::{harmless, quoted};
 use stint_proto::Timestamp;
-use stint_proto::fleet::{FLEET, inbox, is_host};
+use stint_proto::fleet::{DIGEST_DIGITS, FLEET, inbox, is_host};
 
 use super::hosts::Hosts;
 use super::store::Store;
@@ -16,8 +16,6 @@ use crate::failure::Failure;
 const REVOCATION: u64 = 367 * 86_400;
 /// The shortest time for which something lies there, in seconds.
 const LEAST: u64 = 60;
-/// How many hexadecimal digits stand for a document, or for a key.
-const SHORT: usize = 16;
 
 /// A document that is to be published.
 #[derive(Debug)]
@@ -144,8 +142,8 @@ pub fn what(content: &Document) -> String {
     }
 }
 
-/// The first hexadecimal digits of SHA-256.
+/// The [`DIGEST_DIGITS`] first hexadecimal digits of SHA-256.
 pub fn short(bytes: &[u8]) -> String {
     let hash = Sha256::digest(bytes);
-    hash.iter().take(SHORT / 2).map(|byte| format!("{byte:02x}")).collect()
+    hash.iter().take(DIGEST_DIGITS / 2).map(|byte| format!("{byte:02x}")).collect()
 }
