@@ -175,14 +175,14 @@ fn failed(error: zbus::Error) -> PolkitRefusal {
             | fdo::Error::SpawnServiceNotFound(_)
             | fdo::Error::SpawnChildExited(_)
             | fdo::Error::SpawnFailed(_) => PolkitRefusal::NotThere,
-            _ => PolkitRefusal::Failed(harmless(&error.to_string())),
+            _ => PolkitRefusal::Failed(harmless(&error.to_string()).into_owned()),
         },
         zbus::Error::MethodError(name, _, _)
             if NOT_THERE.iter().any(|known| name.as_str().starts_with(known)) =>
         {
             PolkitRefusal::NotThere
         }
-        _ => PolkitRefusal::Failed(harmless(&error.to_string())),
+        _ => PolkitRefusal::Failed(harmless(&error.to_string()).into_owned()),
     }
 }
 

@@ -115,7 +115,7 @@ where
         {
             return match result.as_str() {
                 "done" => Ok(()),
-                other => Err(SystemdError::Ended(harmless(other))),
+                other => Err(SystemdError::Ended(harmless(other).into_owned())),
             };
         }
         tokio::select! {
@@ -151,21 +151,21 @@ pub async fn knows(connection: &Connection, unit: &str) -> Result<bool, SystemdE
 }
 
 fn gone(error: zbus::Error) -> SystemdError {
-    SystemdError::NotThere(harmless(&error.to_string()))
+    SystemdError::NotThere(harmless(&error.to_string()).into_owned())
 }
 
 fn refused(error: zbus::Error) -> SystemdError {
     match &error {
         zbus::Error::MethodError(name, why, _) => match name.as_str() {
             "org.freedesktop.systemd1.UnitExists" => SystemdError::Runs,
-            name => SystemdError::Refused(harmless(why.as_deref().unwrap_or(name))),
+            name => SystemdError::Refused(harmless(why.as_deref().unwrap_or(name)).into_owned()),
         },
         zbus::Error::FDO(inner) => match inner.as_ref() {
             zbus::fdo::Error::ServiceUnknown(_)
             | zbus::fdo::Error::NameHasNoOwner(_)
             | zbus::fdo::Error::NoReply(_)
             | zbus::fdo::Error::Disconnected(_) => gone(error),
-            other => SystemdError::Refused(harmless(&other.to_string())),
+            other => SystemdError::Refused(harmless(&other.to_string()).into_owned()),
         },
         _ => gone(error),
     }

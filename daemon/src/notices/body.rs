@@ -18,12 +18,13 @@ pub fn body(
     actor: &str,
     message: &str,
 ) -> String {
+    let shown = |text: &str| harmless(text).into_owned();
     json!({
         "event": event.as_str(),
         "at": json::time(at),
         "host": harmless(host),
-        "request": request.map(|request| json::request(request, &harmless)),
-        "grant": grant.map(|grant| json::grant(grant, &harmless)),
+        "request": request.map(|request| json::request(request, &shown)),
+        "grant": grant.map(|grant| json::grant(grant, &shown)),
         "actor": harmless(actor),
         "message": harmless(message),
     })

@@ -1,5 +1,7 @@
 //! One event of the record, as a value: what happened, to whom, by whom, and one line for people.
 
+use std::borrow::Cow;
+
 use stint_policy::text::is_harmless;
 use stint_proto::{
     Decision, Event, GrantId, GroupName, RequestId, ReviewWord, RoleName, TEXT_LIMIT, Timestamp,
@@ -118,37 +120,44 @@ impl Entry {
     /// and capped: whatever people typed, one event stays one harmless record.
     #[must_use]
     pub fn fields(&self) -> Vec<(&'static str, String)> {
-        let mut fields = vec![("STINT_EVENT", self.event.as_str().to_owned())];
-        let mut put = |name, value: Option<String>| {
+        let mut fields = Vec::with_capacity(8);
+        self.each_field(|name, value| fields.push((name, value.to_owned())));
+        fields
+    }
+
+    /// The same, one after the other.
+    pub fn each_field(&self, mut take: impl FnMut(&'static str, &str)) {
+        let mut put = |name, value: Option<&str>| {
             if let Some(value) = value {
-                fields.push((name, harmless(&value)));
+                take(name, &harmless(value));
             }
         };
-        put("STINT_DECISION", self.decision.map(|decision| decision.as_str().to_owned()));
-        put("STINT_USER", self.user.clone());
-        put("STINT_UID", self.uid.map(|uid| uid.to_string()));
-        put("STINT_ROLE", self.role.as_ref().map(ToString::to_string));
-        put("STINT_GRANT", self.grant.as_ref().map(ToString::to_string));
-        put("STINT_REQUEST", self.request.as_ref().map(ToString::to_string));
-        put("STINT_GROUP", self.group.as_ref().map(ToString::to_string));
-        put("STINT_ACTOR", self.actor.clone());
-        put("STINT_SERVICE", self.service.clone());
-        put("STINT_REASON", self.reason.clone());
-        put("STINT_TICKET", self.ticket.clone());
-        put("STINT_ATTESTED", self.attested.map(|word| word.as_str().to_owned()));
-        put("STINT_LINK", self.checkpoint.map(|link| link.seq.to_string()));
-        put("STINT_HASH", self.checkpoint.map(|link| stint_record::hex(&link.hash)));
-        put("STINT_FIRST", self.cut.map(|cut| cut.first.to_string()));
-        put("STINT_COUNT", self.repeated.map(|repeated| repeated.count.to_string()));
+        put("STINT_EVENT", Some(self.event.as_str()));
+        put("STINT_DECISION", self.decision.map(Decision::as_str));
+        put("STINT_USER", self.user.as_deref());
+        put("STINT_UID", self.uid.map(|uid| uid.to_string()).as_deref());
+        put("STINT_ROLE", self.role.as_ref().map(RoleName::as_str));
+        put("STINT_GRANT", self.grant.as_ref().map(GrantId::as_str));
+        put("STINT_REQUEST", self.request.as_ref().map(RequestId::as_str));
+        put("STINT_GROUP", self.group.as_ref().map(GroupName::as_str));
+        put("STINT_ACTOR", self.actor.as_deref());
+        put("STINT_SERVICE", self.service.as_deref());
+        put("STINT_REASON", self.reason.as_deref());
+        put("STINT_TICKET", self.ticket.as_deref());
+        put("STINT_ATTESTED", self.attested.map(ReviewWord::as_str));
+        put("STINT_LINK", self.checkpoint.map(|link| link.seq.to_string()).as_deref());
+        put("STINT_HASH", self.checkpoint.map(|link| stint_record::hex(&link.hash)).as_deref());
+        put("STINT_FIRST", self.cut.map(|cut| cut.first.to_string()).as_deref());
+        put("STINT_COUNT", self.repeated.map(|repeated| repeated.count.to_string()).as_deref());
         let since = self.repeated.map(|repeated| repeated.since);
-        put("STINT_SINCE", since.or(self.cut.map(|cut| cut.since)).map(|at| at.to_string()));
-        put("STINT_UNTIL", self.cut.map(|cut| cut.until.to_string()));
+        let since = since.or(self.cut.map(|cut| cut.since));
+        put("STINT_SINCE", since.map(|at| at.to_string()).as_deref());
+        put("STINT_UNTIL", self.cut.map(|cut| cut.until.to_string()).as_deref());
         if let Some(Signed { host, signature }) = &self.signed {
-            put("STINT_HOST", Some(host.clone()));
-            put("STINT_TIME", Some(self.at.to_string()));
-            put("STINT_SIGNATURE", Some(signature.clone()));
+            put("STINT_HOST", Some(host));
+            put("STINT_TIME", Some(&self.at.to_string()));
+            put("STINT_SIGNATURE", Some(signature));
         }
-        fields
     }
 }
 
@@ -163,7 +172,12 @@ pub fn counted(number: usize, thing: &str) -> String {
 /// control characters, line ends of every kind, and marks that turn the direction of writing are
 /// escaped (`\u{202e}`); what is longer than [`TEXT_LIMIT`] characters is cut, and says so.
 #[must_use]
-pub fn harmless(text: &str) -> String {
+pub fn harmless(text: &str) -> Cow<'_, str> {
+    let plain = |byte: u8| matches!(byte, b' '..=b'~') && byte != b'\\';
+    // Most texts are so; and so many bytes are as many characters.
+    if text.len() <= TEXT_LIMIT && text.bytes().all(plain) {
+        return Cow::Borrowed(text);
+    }
     let mut out = String::with_capacity(text.len());
     for (count, letter) in text.chars().enumerate() {
         if count == TEXT_LIMIT {
@@ -178,7 +192,7 @@ pub fn harmless(text: &str) -> String {
             out.push(letter);
         }
     }
-    out
+    Cow::Owned(out)
 }
 
 #[cfg(test)]
@@ -194,13 +208,26 @@ mod tests {
     }
 
     #[test]
+    fn what_is_harmless_is_left_as_it_is_and_nothing_else() {
+        let most = "x".repeat(TEXT_LIMIT);
+        for text in ["", " a b~", &most] {
+            assert!(matches!(harmless(text), Cow::Borrowed(same) if same == text), "{text:?}");
+        }
+        for text in ["a\\u{a}", "\n", "\u{7f}", "\u{85}", "\u{202e}", &format!("{most}x")] {
+            assert!(harmless(text) != text, "{text:?}");
+        }
+        assert_eq!(harmless("ß…語"), "ß…語");
+    }
+
+    #[test]
     fn an_escape_cannot_be_forged() {
         assert_ne!(harmless("\\u{a}"), harmless("\n"));
     }
 
     #[test]
     fn long_text_is_cut_and_says_so() {
-        let text = harmless(&"x".repeat(65_536));
+        let text = "x".repeat(65_536);
+        let text = harmless(&text);
         assert!(text.ends_with("… (cut)") && text.chars().count() < TEXT_LIMIT + 10);
     }
 }

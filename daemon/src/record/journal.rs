@@ -3,6 +3,7 @@
 //! Where there is a journal, its native protocol (systemd's JOURNAL_NATIVE_PROTOCOL); where there
 //! is none, `/dev/log` as syslog(3) writes it. Never both: a journal forwards to syslog itself.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::io;
 use std::os::unix::net::UnixDatagram;
@@ -152,20 +153,17 @@ impl Journal {
 /// so the length-prefixed form is never needed.
 fn native(entry: &Entry) -> Vec<u8> {
     let mut out = Vec::with_capacity(512);
-    let mut put = |name: &str, value: &str| {
-        out.extend_from_slice(name.as_bytes());
-        out.push(b'=');
-        out.extend_from_slice(value.as_bytes());
-        out.push(b'\n');
+    let mut put = |name: &'static str, value: &str| {
+        for part in [name, "=", value, "\n"] {
+            out.extend_from_slice(part.as_bytes());
+        }
     };
     put("MESSAGE", &message(entry));
     put("MESSAGE_ID", &entry.event.message_id());
     put("PRIORITY", &(entry.event.priority() as u8).to_string());
     put("SYSLOG_FACILITY", &FACILITY.to_string());
     put("SYSLOG_IDENTIFIER", "stintd");
-    for (name, value) in entry.fields() {
-        put(name, &value);
-    }
+    entry.each_field(put);
     out
 }
 
@@ -180,14 +178,14 @@ fn syslog_line(entry: &Entry) -> String {
         })
         .unwrap_or_else(|_| "Jan  1 00:00:00".to_owned());
     let mut line = format!("<{priority}>{time} stintd[{}]: {}", std::process::id(), message(entry));
-    for (name, value) in entry.fields() {
+    entry.each_field(|name, value| {
         line.push_str(&format!(" {name}=\"{}\"", value.replace('"', "\\\"")));
-    }
+    });
     line
 }
 
 /// The line for people; built by the daemon from values that may hold typed text.
-fn message(entry: &Entry) -> String {
+fn message(entry: &Entry) -> Cow<'_, str> {
     harmless(&entry.message)
 }
 

@@ -57,7 +57,7 @@ pub(super) fn put_head(connection: &Connection, head: Head) -> rusqlite::Result<
 pub(super) fn unnumbered(boot_id: &str, entry: &Entry) -> Link {
     let fields: serde_json::Map<String, serde_json::Value> =
         entry.fields().into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect();
-    let mut message = harmless(&entry.message);
+    let mut message = harmless(&entry.message).into_owned();
     if let Some(repeated) = entry.repeated {
         message.push_str(&match repeated.count {
             1 => " (once more)".to_owned(),

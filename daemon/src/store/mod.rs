@@ -51,7 +51,7 @@ use crate::record::Entry;
 /// What `quick_check` found, on one line and without its heading of stars.
 fn one_line(found: &str) -> String {
     let lines = found.lines().filter(|line| !line.starts_with("***"));
-    crate::record::harmless(&lines.collect::<Vec<_>>().join(", "))
+    crate::record::harmless(&lines.collect::<Vec<_>>().join(", ")).into_owned()
 }
 
 type Query = Box<dyn FnOnce(&Connection) + Send>;

@@ -83,7 +83,7 @@ impl Folder {
     }
 
     fn take(&self, path: &Path, found: &mut Found) {
-        let shown = harmless(&path.to_string_lossy());
+        let shown = harmless(&path.to_string_lossy()).into_owned();
         let Some(name) = path.file_name().and_then(|name| name.to_str()).filter(|n| is_name(n))
         else {
             let rule = "a hook's name has 1 to 64 letters, digits, '-' and '_', and nothing else";
@@ -107,7 +107,7 @@ impl Folder {
     }
 
     fn judge(&self, path: &Path) -> Result<Metadata, Why> {
-        let shown = harmless(&path.to_string_lossy());
+        let shown = harmless(&path.to_string_lossy()).into_owned();
         let wrong = |why: String| Err(Why::Wrong(format!("{shown}: {why}")));
         let data = match fs::symlink_metadata(path) {
             Ok(data) => data,

@@ -314,6 +314,7 @@ fn done_to(hook: &str, seq: i64) -> Write {
 fn given_up(hook: &str, event: &OutboxRow, why: &str) -> String {
     let (what, at) = (&event.event, event.at);
     harmless(&format!("hook {hook} is never told of {what} of {at}: it failed for a day ({why})"))
+        .into_owned()
 }
 
 async fn until(again: Option<i64>, now: Moment) {
