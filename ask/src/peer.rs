@@ -1,5 +1,5 @@
-//! The socket to stintd: one connection, one write, one answer, all before one deadline; and once
-//! more, should stintd die with the question in its hands.
+//! The socket to stintd: one connection, one write, and one answer if there is to be one, all before
+//! one deadline; and once more, should stintd die with the question in its hands.
 //!
 //! It never blocks without that deadline, never raises SIGPIPE, believes nobody but the uid it is
 //! told to, takes no descriptors, and closes its own on every way out.
@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::socket::sockopt::{PeerCredentials, ReceiveTimeout, SendTimeout};
+use nix::sys::socket::sockopt::{PeerCredentials, SendTimeout};
 use nix::sys::socket::{
     AddressFamily, MsgFlags, SockFlag, SockType, UnixAddr, connect, getsockopt, recv, send,
     setsockopt, socket,
@@ -94,14 +94,31 @@ pub fn exchange(daemon: Daemon<'_>, question: &[u8], deadline: Deadline) -> Resu
     }
 }
 
+/// Sends `notice` and does not wait: it is in stintd's hands then, or in the socket's queue, where
+/// the next stintd finds it. Sent once more where the connection ends before that.
+///
+/// # Errors
+/// When it cannot be sent by `deadline`, whatever the reason.
+pub fn tell(daemon: Daemon<'_>, notice: &[u8], deadline: Deadline) -> Result<(), Trouble> {
+    match send_to(daemon, notice, deadline) {
+        Err(Trouble::Closed) => send_to(daemon, notice, deadline).map(drop),
+        sent => sent.map(drop),
+    }
+}
+
 fn ask(daemon: Daemon<'_>, question: &[u8], deadline: Deadline) -> Result<Reply, Trouble> {
+    let stream = send_to(daemon, question, deadline)?;
+    read(&stream, deadline)
+}
+
+fn send_to(daemon: Daemon<'_>, bytes: &[u8], deadline: Deadline) -> Result<OwnedFd, Trouble> {
     let stream = open(daemon.socket, deadline)?;
     let peer = getsockopt(&stream, PeerCredentials).map_err(|errno| Trouble::Broken { errno })?;
     if peer.uid() != daemon.uid {
         return Err(Trouble::Impostor { uid: peer.uid() });
     }
-    write(&stream, question, deadline)?;
-    read(&stream, deadline)
+    write(&stream, bytes, deadline)?;
+    Ok(stream)
 }
 
 fn open(path: &Path, deadline: Deadline) -> Result<OwnedFd, Trouble> {
@@ -132,7 +149,7 @@ fn write(stream: &OwnedFd, mut bytes: &[u8], deadline: Deadline) -> Result<(), T
         let flags = MsgFlags::MSG_NOSIGNAL | MsgFlags::MSG_DONTWAIT;
         match send(stream.as_raw_fd(), bytes, flags) {
             Ok(sent) => bytes = bytes.get(sent..).unwrap_or_default(),
-            Err(Errno::EAGAIN) => wait_for_room(stream, deadline)?,
+            Err(Errno::EAGAIN) => wait(stream, PollFlags::POLLOUT, deadline)?,
             Err(Errno::EINTR) => {}
             Err(Errno::EPIPE | Errno::ECONNRESET) => return Err(Trouble::Closed),
             Err(errno) => return Err(Trouble::Broken { errno }),
@@ -145,11 +162,9 @@ fn read(stream: &OwnedFd, deadline: Deadline) -> Result<Reply, Trouble> {
     let mut incoming = Incoming::default();
     let mut chunk = [0_u8; 4096];
     loop {
-        // Set while stintd is at work already; so one system call waits and reads.
-        let left = deadline.left().ok_or(Trouble::TimedOut)?;
-        setsockopt(stream, ReceiveTimeout, &timeval(left))
-            .map_err(|errno| Trouble::Broken { errno })?;
-        match recv(stream.as_raw_fd(), &mut chunk, MsgFlags::empty()) {
+        // Not in recv: there the kernel also wakes who waits when stintd has read the question.
+        wait(stream, PollFlags::POLLIN, deadline)?;
+        match recv(stream.as_raw_fd(), &mut chunk, MsgFlags::MSG_DONTWAIT) {
             Ok(0) | Err(Errno::ECONNRESET) => return Err(Trouble::Closed),
             Ok(count) => {
                 if let Some(reply) = incoming.feed(chunk.get(..count).unwrap_or_default())? {
@@ -162,14 +177,14 @@ fn read(stream: &OwnedFd, deadline: Deadline) -> Result<Reply, Trouble> {
     }
 }
 
-/// Waits until more can be sent, the stream has ended, or a signal came; errs once the deadline
-/// passed.
-fn wait_for_room(stream: &OwnedFd, deadline: Deadline) -> Result<(), Trouble> {
+/// Waits until more can be sent or read, the stream has ended, or a signal came; errs once the
+/// deadline passed.
+fn wait(stream: &OwnedFd, until: PollFlags, deadline: Deadline) -> Result<(), Trouble> {
     let left = deadline.left().ok_or(Trouble::TimedOut)?;
     // Rounded up, so that the last millisecond is slept through and not spun through.
     let timeout = PollTimeout::try_from(left.saturating_add(Duration::from_millis(1)))
         .map_err(|_| Trouble::TimedOut)?;
-    match poll(&mut [PollFd::new(stream.as_fd(), PollFlags::POLLOUT)], timeout) {
+    match poll(&mut [PollFd::new(stream.as_fd(), until)], timeout) {
         Ok(0) => Err(Trouble::TimedOut),
         Ok(_) | Err(Errno::EINTR) => Ok(()),
         Err(errno) => Err(Trouble::Broken { errno }),

@@ -111,14 +111,7 @@ pub fn open_session(
     items: &PamItems,
     deadline: Deadline,
 ) -> Result<OpenedSession, NoAnswer> {
-    let opened = match ask(daemon, "EnterSession", items, deadline) {
-        // While the package is upgraded it may be a stintd of before.
-        Err(NoAnswer::Refused { .. }) => {
-            let id = ask(daemon, "OpenSession", items, deadline)?;
-            OpenedSession { id, group: String::new() }
-        }
-        opened => opened?,
-    };
+    let opened: OpenedSession = ask(daemon, "OpenSession", items, deadline)?;
     let id = &opened.id;
     let fine = (1..=LONGEST_ID).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_graphic());
     if fine { Ok(opened) } else { Err(Garbage("the session's id is none").into()) }
@@ -133,12 +126,13 @@ pub fn place_session(daemon: Daemon<'_>, id: &String, deadline: Deadline) -> Res
     ask(daemon, "PlaceSession", id, deadline)
 }
 
-/// Reports the end of a session.
+/// Reports the end of a session. Nothing hangs on an answer, so none is waited for.
 ///
 /// # Errors
-/// If there is no answer.
+/// If it cannot be reported.
 pub fn close_session(daemon: Daemon<'_>, id: &String, deadline: Deadline) -> Result<(), NoAnswer> {
-    ask(daemon, "CloseSession", id, deadline)
+    let notice = wire::notice(Uid::effective().as_raw(), "CloseSession", id)?;
+    Ok(peer::tell(daemon, &notice, deadline)?)
 }
 
 /// Asks for the numbers of the groups which the role of this grant confers, for a program that the

@@ -6,7 +6,7 @@ use std::fmt;
 use stint_proto::body::{self, Body};
 use stint_proto::header::{
     self, BE, ERROR, ERROR_NAME, Endian, FIXED, INTERFACE_FIELD, LE, MEMBER, METHOD_CALL,
-    METHOD_RETURN, PATH, REPLY_SERIAL, SIGNAL, SIGNATURE, Value,
+    METHOD_RETURN, NO_REPLY_EXPECTED, PATH, REPLY_SERIAL, SIGNAL, SIGNATURE, Value,
 };
 use stint_proto::{INTERFACE, OBJECT_PATH};
 
@@ -66,11 +66,28 @@ impl Returned {
     }
 }
 
-/// All that is sent: the greeting and one call of `member` with one argument.
+/// All that is sent to get an answer: the greeting and one call of `member` with one argument.
 ///
 /// # Errors
 /// If the argument cannot be encoded.
 pub fn call<B: Body>(euid: u32, member: &'static str, argument: &B) -> Result<Vec<u8>, Garbage> {
+    sent(euid, 0, member, argument)
+}
+
+/// The same for a call whose answer nobody waits for.
+///
+/// # Errors
+/// If the argument cannot be encoded.
+pub fn notice<B: Body>(euid: u32, member: &'static str, argument: &B) -> Result<Vec<u8>, Garbage> {
+    sent(euid, NO_REPLY_EXPECTED, member, argument)
+}
+
+fn sent<B: Body>(
+    euid: u32,
+    flags: u8,
+    member: &'static str,
+    argument: &B,
+) -> Result<Vec<u8>, Garbage> {
     const UNSENDABLE: Garbage = Garbage("the question cannot be encoded");
     let argument = body::to_bytes(argument).ok_or(UNSENDABLE)?;
     let fields = [
@@ -79,7 +96,8 @@ pub fn call<B: Body>(euid: u32, member: &'static str, argument: &B) -> Result<Ve
         (MEMBER, Value::Text(member)),
         (SIGNATURE, Value::Signature(B::SIGNATURE)),
     ];
-    let mut message = header::message(METHOD_CALL, SERIAL, &fields, &argument).ok_or(UNSENDABLE)?;
+    let mut message =
+        header::message(METHOD_CALL, flags, SERIAL, &fields, &argument).ok_or(UNSENDABLE)?;
 
     let digits: String = euid.to_string().bytes().map(|digit| format!("{digit:02x}")).collect();
     let mut bytes = format!("\0AUTH EXTERNAL {digits}\r\nBEGIN\r\n").into_bytes();

@@ -1,11 +1,12 @@
 //! What the kernel attests of a process, read from `/proc`. Reads only, and decides nothing.
 
 use std::collections::BTreeSet;
-use std::io;
+use std::fs::File;
+use std::io::{self, Read};
 use std::os::fd::{AsFd, OwnedFd};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal, test_kill_process};
 use stint_proto::Uid;
 
 use crate::domain::control_group::slice_owner;
@@ -13,6 +14,8 @@ use crate::domain::human::{Evidence, Process};
 
 /// The kernel's "nobody has logged in": (uid_t)-1.
 const NO_LOGIN: u32 = u32::MAX;
+/// More than most files of a process have.
+const ROOM: usize = 2_048;
 /// How far back the line of a process is followed.
 const LONGEST_LINE: usize = 64;
 
@@ -22,11 +25,11 @@ const LONGEST_LINE: usize = 64;
 /// # Errors
 /// When the process is gone, or `/proc` cannot be read.
 pub fn evidence(pid: i32) -> io::Result<Evidence> {
-    let (own, _) = stat(pid)?;
+    let own = stat(pid)?.started;
     let login = login(pid)?;
     let slice = owner_in(&cgroup(pid)?);
     let line = line_of(pid)?;
-    if stat(pid)?.0 != own {
+    if stat(pid)?.started != own {
         return Err(io::ErrorKind::NotFound.into());
     }
     Ok(Evidence { login, slice, line })
@@ -37,7 +40,23 @@ pub fn evidence(pid: i32) -> io::Result<Evidence> {
 /// # Errors
 /// When it is gone, or `/proc` cannot be read.
 pub fn identify(pid: i32) -> io::Result<Process> {
-    stat(pid).map(|(started, _)| Process { pid, started })
+    stat(pid).map(|stat| Process { pid, started: stat.started })
+}
+
+/// The same, with how many threads it has.
+///
+/// # Errors
+/// When it is gone, or `/proc` cannot be read.
+pub fn identify_with_threads(pid: i32) -> io::Result<(Process, u32)> {
+    stat(pid).map(|stat| (Process { pid, started: stat.started }, stat.threads))
+}
+
+/// Whether there is a process of this number: in as little time as can be, as there may be thousands
+/// to be asked about.
+#[must_use]
+pub fn exists(pid: i32) -> bool {
+    let asked = Pid::from_raw(pid).map(test_kill_process);
+    asked.is_some_and(|found| found != Err(rustix::io::Errno::SRCH))
 }
 
 /// The numbers of the process's supplementary groups.
@@ -51,14 +70,6 @@ pub fn groups(pid: i32) -> io::Result<BTreeSet<u32>> {
 fn parse_groups(status: &str) -> Option<BTreeSet<u32>> {
     let groups = status.lines().find_map(|line| line.strip_prefix("Groups:"))?;
     groups.split_ascii_whitespace().map(|number| number.parse().ok()).collect()
-}
-
-/// How many threads a process has.
-///
-/// # Errors
-/// When it is gone, or `/proc` cannot be read.
-pub fn threads(pid: i32) -> io::Result<u32> {
-    number(&read(pid, "status")?, "Threads:").ok_or_else(|| io::ErrorKind::InvalidData.into())
 }
 
 /// The process that a thread is one of; a process's own number is that of its first thread.
@@ -102,7 +113,7 @@ pub fn parents() -> io::Result<Vec<(Process, i32)>> {
     let mut all_of_them = Vec::new();
     for pid in all()? {
         match stat(pid) {
-            Ok((started, parent)) => all_of_them.push((Process { pid, started }, parent)),
+            Ok(stat) => all_of_them.push((Process { pid, started: stat.started }, stat.parent)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(error),
         }
@@ -223,7 +234,7 @@ fn line_of(pid: i32) -> io::Result<Vec<Process>> {
     let mut line = Vec::new();
     let mut next = pid;
     while next > 0 && line.len() < LONGEST_LINE {
-        let (started, parent) = match stat(next) {
+        let Stat { started, parent, .. } = match stat(next) {
             Ok(found) => found,
             // A parent may end while it is looked for: the line ends there.
             Err(error) if error.kind() == io::ErrorKind::NotFound && next != pid => break,
@@ -235,25 +246,46 @@ fn line_of(pid: i32) -> io::Result<Vec<Process>> {
     Ok(line)
 }
 
+/// A file of a process.
 fn read(pid: i32, file: &str) -> io::Result<String> {
-    std::fs::read_to_string(format!("/proc/{pid}/{file}")).map_err(|error| {
+    let read = || {
+        let mut text = String::with_capacity(ROOM);
+        let file = File::open(format!("/proc/{pid}/{file}"))?;
+        // Without take() it is asked first how long it is and where it stands, which none of them says.
+        file.take(u64::MAX).read_to_string(&mut text)?;
+        Ok(text)
+    };
+    read().map_err(|error: io::Error| match error.raw_os_error() {
         // A process that ends between open and read.
-        match error.raw_os_error() {
-            Some(nix::libc::ESRCH) => io::ErrorKind::NotFound.into(),
-            _ => error,
-        }
+        Some(nix::libc::ESRCH) => io::ErrorKind::NotFound.into(),
+        _ => error,
     })
 }
 
-/// When the process started, and who its parent is: proc_pid_stat(5), fields 22 and 4.
-fn stat(pid: i32) -> io::Result<(u64, i32)> {
+/// Of proc_pid_stat(5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Stat {
+    /// Field 4.
+    parent: i32,
+    /// Field 20.
+    threads: u32,
+    /// Field 22.
+    started: u64,
+}
+
+fn stat(pid: i32) -> io::Result<Stat> {
     parse_stat(&read(pid, "stat")?).ok_or_else(|| io::ErrorKind::InvalidData.into())
 }
 
-fn parse_stat(text: &str) -> Option<(u64, i32)> {
+fn parse_stat(text: &str) -> Option<Stat> {
     // The name may hold blanks and brackets: what counts begins after the last one.
     let fields: Vec<&str> = text.get(text.rfind(')')? + 1..)?.split_ascii_whitespace().collect();
-    Some((fields.get(19)?.parse().ok()?, fields.get(1)?.parse().ok()?))
+    // The first that is there is the third.
+    Some(Stat {
+        parent: fields.get(1)?.parse().ok()?,
+        threads: fields.get(17)?.parse().ok()?,
+        started: fields.get(19)?.parse().ok()?,
+    })
 }
 
 /// Who logged in; nobody where the kernel keeps no login uids either.
@@ -283,8 +315,9 @@ mod tests {
 
     #[test]
     fn a_name_cannot_forge_a_field() {
-        let tail = "S 41 1 1 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 777 0 0";
-        assert_eq!(parse_stat(&format!("5 (a) R 1 ) {tail}")), Some((777, 41)));
+        let tail = "S 41 1 1 0 -1 0 0 0 0 0 0 0 0 0 20 0 3 0 777 0 0";
+        let stat = Stat { parent: 41, threads: 3, started: 777 };
+        assert_eq!(parse_stat(&format!("5 (a) R 1 ) {tail}")), Some(stat));
         assert_eq!(parse_stat("5 (a"), None);
     }
 
@@ -309,7 +342,7 @@ mod tests {
         });
         let thread = sent.recv().unwrap();
         assert!(thread != pid && leader(thread).unwrap() == pid && leader(pid).unwrap() == pid);
-        assert!(threads(pid).unwrap() >= 2);
+        assert!(identify_with_threads(pid).unwrap().1 >= 2);
         end.send(()).unwrap();
         other.join().unwrap();
         assert_eq!(number::<u32>("Name:\tTgid: 7\nTgid:\tx\n", "Tgid:"), None);
@@ -358,7 +391,9 @@ mod tests {
     fn a_process_that_is_gone_attests_nothing() {
         let mut child = std::process::Command::new("true").spawn().unwrap();
         child.wait().unwrap();
-        let error = evidence(i32::try_from(child.id()).unwrap()).unwrap_err();
+        let pid = i32::try_from(child.id()).unwrap();
+        let error = evidence(pid).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::NotFound);
+        assert!(!exists(pid) && exists(1));
     }
 }

@@ -17,6 +17,9 @@ pub const ERROR: u8 = 3;
 /// The kind of a message to whom it may concern.
 pub const SIGNAL: u8 = 4;
 
+/// The flag of a call whose answer nobody waits for.
+pub const NO_REPLY_EXPECTED: u8 = 1;
+
 /// The field that names an object.
 pub const PATH: u8 = 1;
 /// The field that names an interface.
@@ -73,7 +76,13 @@ fn push(fields: &mut Vec<u8>, code: u8, value: Value<'_>) -> Option<()> {
 
 /// A little-endian message of these fields and this body; `None` if it is too long to be written.
 #[must_use]
-pub fn message(kind: u8, serial: u32, fields: &[(u8, Value<'_>)], body: &[u8]) -> Option<Vec<u8>> {
+pub fn message(
+    kind: u8,
+    flags: u8,
+    serial: u32,
+    fields: &[(u8, Value<'_>)],
+    body: &[u8],
+) -> Option<Vec<u8>> {
     let mut written = Vec::with_capacity(192);
     for (code, value) in fields {
         push(&mut written, *code, *value)?;
@@ -81,7 +90,7 @@ pub fn message(kind: u8, serial: u32, fields: &[(u8, Value<'_>)], body: &[u8]) -
     let (body_length, length) =
         (u32::try_from(body.len()).ok()?, u32::try_from(written.len()).ok()?);
     let mut message = Vec::with_capacity(FIXED + written.len() + 8 + body.len());
-    message.extend_from_slice(&[b'l', kind, 0, 1]);
+    message.extend_from_slice(&[b'l', kind, flags, 1]);
     for number in [body_length, serial, length] {
         message.extend_from_slice(&number.to_le_bytes());
     }

@@ -134,6 +134,8 @@ mod run;
 mod run0;
 #[path = "hosts/session_places.rs"]
 mod session_places;
+#[path = "hosts/session_waits.rs"]
+mod session_waits;
 #[path = "hosts/sessions.rs"]
 mod sessions;
 #[path = "hosts/signed.rs"]

@@ -1,6 +1,6 @@
 //! What is made of every kind of peer: only exactly an answer is one. The refusals first.
 
-use std::io::Write;
+use std::io::{Read, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixListener;
 use std::path::Path;
@@ -38,6 +38,10 @@ fn check(socket: &Path, length: Duration) -> Result<CheckAnswer, NoAnswer> {
     crate::check(daemon(socket), &question(), Deadline::after(length))
 }
 
+fn close(socket: &Path, length: Duration) -> Result<(), NoAnswer> {
+    crate::close_session(daemon(socket), &"s-17".to_owned(), Deadline::after(length))
+}
+
 fn told(bytes: Vec<u8>) -> Result<CheckAnswer, NoAnswer> {
     let fake = FakeDaemon::saying(bytes);
     let answer = check(&fake.socket(), LONG);
@@ -66,9 +70,16 @@ fn an_impostor_is_not_asked() {
     let fake = FakeDaemon::saying(Message::answer("allow", &[]).greeted());
     let socket = fake.socket();
     let daemon = Daemon { socket: &socket, uid: own_uid() + 1 };
+    let impostor = NoAnswer::Trouble(Trouble::Impostor { uid: own_uid() });
     let answer = crate::check(daemon, &question(), Deadline::after(LONG));
-    assert_eq!(answer, Err(NoAnswer::Trouble(Trouble::Impostor { uid: own_uid() })));
+    assert_eq!(answer, Err(impostor.clone()));
     assert!(fake.heard().is_empty(), "the impostor heard the question");
+    let fake = FakeDaemon::new(|_| ());
+    let socket = fake.socket();
+    let daemon = Daemon { socket: &socket, ..daemon };
+    let told = crate::close_session(daemon, &"s-17".to_owned(), Deadline::after(LONG));
+    assert_eq!(told, Err(impostor));
+    assert!(fake.heard().is_empty(), "the impostor heard of it");
 }
 
 #[test]
@@ -90,12 +101,12 @@ fn a_peer_that_dies_once_is_asked_again_before_the_same_deadline() {
                 let (mut stream, _) = listener.accept().unwrap();
                 // Taken whole, so that the end is an end and no reset.
                 let mut question = [0; 4096];
-                let _ = std::io::Read::read(&mut stream, &mut question);
+                let _ = stream.read(&mut question);
             }
             let (mut stream, _) = listener.accept().unwrap();
             let _ = stream.write_all(&answer);
             let mut heard = Vec::new();
-            let _ = std::io::Read::read_to_end(&mut stream, &mut heard);
+            let _ = stream.read_to_end(&mut heard);
             heard
         })
     };
@@ -171,6 +182,21 @@ fn a_listener_that_never_accepts() {
     }
     // Now the backlog is full, and connect itself would block.
     assert_eq!(check(&path, SHORT), Err(NoAnswer::Trouble(Trouble::TimedOut)));
+    assert_eq!(close(&path, SHORT), Err(NoAnswer::Trouble(Trouble::TimedOut)));
+}
+
+/// Nobody accepts the connection, and nobody has to.
+#[test]
+fn the_word_of_an_end_is_not_answered_and_not_waited_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("pam.sock");
+    let listener = UnixListener::bind(&path).unwrap();
+    assert_eq!(close(&path, LONG), Ok(()));
+    let mut heard = Vec::new();
+    listener.accept().unwrap().0.read_to_end(&mut heard).unwrap();
+    let start = heard.windows(7).position(|part| part == b"BEGIN\r\n").unwrap() + 7;
+    assert_eq!(heard[start..start + 4], [b'l', 1, 1, 1], "a call that expects no reply");
+    assert!(heard.ends_with(b"\x04\0\0\0s-17\0"));
 }
 
 #[test]

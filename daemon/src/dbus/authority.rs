@@ -29,11 +29,10 @@ pub enum For {
 }
 
 /// The table.
-pub const TABLE: [(&str, For); 37] = [
+pub const TABLE: [(&str, For); 36] = [
     ("Check", For::Module),
     ("RequestAtDoor", For::Module),
     ("OpenSession", For::Module),
-    ("EnterSession", For::Module),
     ("PlaceSession", For::Module),
     ("CloseSession", For::Module),
     ("RunGroups", For::Module),

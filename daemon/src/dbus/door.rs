@@ -1,13 +1,12 @@
 //! The thread that serves the module's socket. It answers at once what can be answered at once: a
-//! check that is allowed costs it one wake-up. An answer that has to wait (for the account
-//! database, which may hang) goes on in the runtime, and holds up no other.
+//! check that is allowed is one waking of it. An answer that the kernel may hold up is another
+//! thread's, and one that has to wait (for the account database, which may hang) goes on in the
+//! runtime: neither holds up another.
 
 use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use nix::errno::Errno;
@@ -17,7 +16,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::asking::{Asking, Progress};
-use super::module_socket::{Answering, Answers};
+use super::desk::{Answers, Asked, Desk, LATER, complain, guarded};
 use crate::clock::{Clock, KernelClock};
 
 /// Questions under way at once; more wait in the socket's queue, which is the kernel's.
@@ -27,11 +26,6 @@ pub(super) const AT_ONCE: u16 = 4_096;
 pub(super) const LAST_ANSWERS: Duration = Duration::from_secs(1);
 /// How long a peer may take to ask: somebody who parks their sudos takes no place from others.
 const PATIENCE: Duration = Duration::from_secs(3);
-/// How long an answer may take.
-const LIMIT: Duration = Duration::from_secs(15);
-/// How long the state waits to be told what was answered: the waking of the thread that writes it
-/// is not for the person who waits at the door. With the batch's 50 ms it is below 100.
-const LATER: Duration = Duration::from_millis(20);
 /// How soon to look again whether a place has become free.
 const FULL: Duration = Duration::from_millis(20);
 
@@ -66,7 +60,7 @@ fn after(start: Point, length: Duration) -> Point {
 struct Guest {
     asking: Asking,
     by: Point,
-    place: OwnedSemaphorePermit,
+    permit: OwnedSemaphorePermit,
 }
 
 /// What a wait has brought.
@@ -79,9 +73,8 @@ struct Ready {
 
 /// The door and who stands at it.
 pub(super) struct Door<A> {
-    answers: A,
+    desk: Desk<A>,
     whom: Whom,
-    runtime: Handle,
     guid: String,
     places: Arc<Semaphore>,
     guests: Vec<Guest>,
@@ -91,15 +84,19 @@ pub(super) struct Door<A> {
 
 impl<A: Answers> Door<A> {
     /// A door with [`AT_ONCE`] places; who has one keeps it until the answer is sent.
+    ///
+    /// # Errors
+    /// When there can be no thread for what the kernel may hold up.
     pub(super) fn new(
         answers: A,
         whom: Whom,
         runtime: Handle,
         guid: String,
         places: Arc<Semaphore>,
-    ) -> Self {
+    ) -> io::Result<Self> {
+        let desk = Desk::new(answers, runtime)?;
         let guests = Vec::new();
-        Self { answers, whom, runtime, guid, places, guests, settle_at: None, stop_at: None }
+        Ok(Self { desk, whom, guid, places, guests, settle_at: None, stop_at: None })
     }
 
     /// Serves who comes until the other end of `stop` is closed; then those who are there already,
@@ -110,7 +107,7 @@ impl<A: Answers> Door<A> {
     pub(super) fn keep(&mut self, listener: &UnixListener, stop: &UnixStream) -> io::Result<()> {
         let kept = self.keep_until_the_end(listener, stop);
         self.guests.clear();
-        self.answers.settle();
+        self.desk.answers().settle();
         kept
     }
 
@@ -129,7 +126,7 @@ impl<A: Answers> Door<A> {
             }
             if self.settle_at.is_some_and(|at| at <= now) {
                 self.settle_at = None;
-                self.answers.settle();
+                self.desk.answers().settle();
             }
             if ready.stop {
                 self.stop_at = Some(after(now, LAST_ANSWERS));
@@ -185,7 +182,7 @@ impl<A: Answers> Door<A> {
 
     /// Lets the next one in.
     fn welcome(&mut self, listener: &UnixListener, now: Point) -> io::Result<()> {
-        let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else { return Ok(()) };
+        let Ok(permit) = Arc::clone(&self.places).try_acquire_owned() else { return Ok(()) };
         let stream = match listener.accept() {
             Ok((stream, _)) => stream,
             // The peer left before its turn: the next may fare better.
@@ -194,52 +191,30 @@ impl<A: Answers> Door<A> {
         };
         match Asking::new(stream, self.whom.owner) {
             Ok(asking) => {
-                self.hear(Guest { asking, by: after(now, self.whom.patience), place }, now);
+                self.hear(Guest { asking, by: after(now, self.whom.patience), permit }, now);
             }
             Err(error) => complain(&error),
         }
         Ok(())
     }
 
-    /// Hears what somebody has said so far. A bug that it finds costs them their answer, and
-    /// nobody else theirs.
+    /// Hears what somebody has said so far, and has it answered once it is a question.
     fn hear(&mut self, guest: Guest, now: Point) {
-        let heard = catch_unwind(AssertUnwindSafe(|| self.listen(guest, now)));
-        if let Err(payload) = heard {
-            // Dropping what a panic carries could panic again.
-            std::mem::forget(payload);
-            eprintln!("stintd: a question of the module's has found a bug, and was not answered");
-        }
+        guarded(|| self.listen(guest, now));
     }
 
-    /// Takes what somebody has said so far, and answers once it is a question.
     fn listen(&mut self, mut guest: Guest, now: Point) {
         match guest.asking.advance(&self.guid) {
             Ok(Progress::NotYet) => self.guests.push(guest),
             Ok(Progress::Left) => {}
             Ok(Progress::Asked { peer, message }) => {
-                let answering = self.answers.answer(peer, message);
-                self.answer(guest, answering);
+                let Guest { asking, permit, .. } = guest;
+                let asked = Asked { asking, permit };
+                let answering = self.desk.answers().answer(peer, &message);
                 self.settle_at.get_or_insert(after(now, LATER));
+                self.desk.send(asked, answering);
             }
             Err(error) => complain(&error),
-        }
-    }
-
-    /// Sends the answer: now if it is there now, else once it is.
-    fn answer(&self, guest: Guest, mut answering: Answering) {
-        let _timers_and_threads = self.runtime.enter();
-        match answering.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
-            Poll::Ready(reply) => finish(guest, reply),
-            Poll::Pending => {
-                let answers = self.answers.clone();
-                drop(self.runtime.spawn(async move {
-                    if let Ok(reply) = tokio::time::timeout(LIMIT, answering).await {
-                        finish(guest, reply);
-                    }
-                    answers.settle();
-                }));
-            }
         }
     }
 }
@@ -255,19 +230,4 @@ fn is_passing(error: &io::Error) -> bool {
                 | io::ErrorKind::Interrupted
                 | io::ErrorKind::WouldBlock
         )
-}
-
-fn finish(guest: Guest, reply: io::Result<Vec<u8>>) {
-    let Guest { asking, place, .. } = guest;
-    if let Err(error) = reply.and_then(|reply| asking.reply(&reply)) {
-        complain(&error);
-    }
-    drop(place);
-}
-
-fn complain(error: &io::Error) {
-    // A peer that leaves in the middle (Ctrl-C, a killed sudo) is no news.
-    if error.kind() == io::ErrorKind::InvalidData {
-        eprintln!("stintd: a question of the module's was not answered: {error}");
-    }
 }

@@ -11,6 +11,7 @@ mod asking;
 pub mod authority;
 mod bus;
 mod caller;
+mod desk;
 mod details;
 mod door;
 mod error;

@@ -4,7 +4,6 @@
 use std::io;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,32 +12,9 @@ use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, oneshot};
 
 use super::asking::attest_senders;
+use super::desk::Answers;
 use super::door::{AT_ONCE, Door, LAST_ANSWERS, Whom};
-use super::question;
-use crate::engine::{Engine, Peer};
-
-/// An answer that may have to wait.
-pub(super) type Answering = Pin<Box<dyn Future<Output = io::Result<Vec<u8>>> + Send>>;
-
-/// Who answers.
-pub(super) trait Answers: Clone + Send + 'static {
-    /// The answer to one complete message.
-    fn answer(&self, peer: Peer, message: Vec<u8>) -> Answering;
-
-    /// Does what the answers so far have put off.
-    fn settle(&self);
-}
-
-impl Answers for Arc<Engine> {
-    fn answer(&self, peer: Peer, message: Vec<u8>) -> Answering {
-        let engine = Self::clone(self);
-        Box::pin(async move { question::answer(&engine, peer, &message).await })
-    }
-
-    fn settle(&self) {
-        self.hand_over();
-    }
-}
+use crate::engine::Engine;
 
 /// Serves the module until `stop`; then what was taken is still answered, and what was not waits
 /// in the socket's queue for the next stintd, so that a restart denies nobody.
@@ -75,7 +51,7 @@ async fn serve(
     let (go_on, stopped) = UnixStream::pair()?;
     let (tell, mut ended) = oneshot::channel();
     let guid = zbus::Guid::generate().as_str().to_owned();
-    let mut door = Door::new(answers, whom, Handle::current(), guid, Arc::clone(&places));
+    let mut door = Door::new(answers, whom, Handle::current(), guid, Arc::clone(&places))?;
     std::thread::Builder::new()
         .name("door".to_owned())
         .spawn(move || tell.send(door.keep(&listener, &stopped)))?;
@@ -98,40 +74,67 @@ async fn serve(
 #[cfg(test)]
 mod tests {
     use std::io::{Read, Write};
+    use std::sync::Mutex;
     use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::mpsc::{Receiver, Sender, channel};
 
     use stint_proto::Uid;
     use stint_proto::header::{self, INTERFACE_FIELD, MEMBER, METHOD_CALL, PATH, SIGNATURE, Value};
 
+    use super::super::desk::{Answer, Answering};
     use super::*;
+    use crate::engine::Peer;
 
-    /// Answers with the length of the message; the first one late, or by a panic, where told so.
+    /// Answers with the length of the message; the first one late, or held up as by the kernel until
+    /// the other end is let go, or by a panic, where told so.
     #[derive(Clone, Default)]
     struct Lengths {
         slow: bool,
+        held: Option<Arc<Mutex<Receiver<()>>>>,
         faulty: bool,
+        /// A bug is found after the first answer.
+        bad_end: bool,
         asked: Arc<AtomicUsize>,
         settled: Arc<AtomicUsize>,
+        afterwards: Arc<AtomicUsize>,
     }
 
     impl Answers for Lengths {
-        fn answer(&self, peer: Peer, message: Vec<u8>) -> Answering {
+        fn answer(&self, peer: Peer, message: &[u8]) -> Answering {
             assert_eq!(peer.pid.unsigned_abs(), std::process::id());
             self.asked.fetch_add(1, Ordering::SeqCst);
             let first = self.asked.load(Ordering::SeqCst) == 1;
-            assert!(!(self.faulty && first), "a bug");
-            let slow = self.slow && first;
-            Box::pin(async move {
+            let held = self.held.clone().filter(|_| first);
+            assert!(!(self.faulty && first && held.is_none()), "a bug");
+            let (length, slow, faulty) = (message.len(), self.slow && first, self.faulty);
+            let (aside, afterwards) = (held.is_some(), Arc::clone(&self.afterwards));
+            let bad_end = self.bad_end && first;
+            let answer = async move {
                 if slow {
                     tokio::time::sleep(Duration::from_millis(300)).await;
                 }
-                Ok(format!("<{}>", message.len()).into_bytes())
-            })
+                if let Some(held) = held {
+                    assert!(held.lock().unwrap().recv().is_err());
+                    assert!(!faulty, "a bug");
+                }
+                let count = move || {
+                    afterwards.fetch_add(1, Ordering::SeqCst);
+                    assert!(!bad_end, "a bug");
+                };
+                let ahead = count.clone();
+                let reply = format!("<{length}>").into_bytes();
+                Ok(Answer { reply, then: Some(Box::new(count)), ahead: Some(Box::new(ahead)) })
+            };
+            Answering { aside, answer: Box::pin(answer) }
         }
 
         fn settle(&self) {
             self.settled.store(self.asked.load(Ordering::SeqCst), Ordering::SeqCst);
         }
+    }
+
+    fn by(held: Receiver<()>) -> Option<Arc<Mutex<Receiver<()>>>> {
+        Some(Arc::new(Mutex::new(held)))
     }
 
     struct Stage {
@@ -173,7 +176,7 @@ mod tests {
             (MEMBER, Value::Text("C")),
             (SIGNATURE, Value::Signature("")),
         ];
-        header::message(METHOD_CALL, 1, &fields, &[]).unwrap()
+        header::message(METHOD_CALL, 0, 1, &fields, &[]).unwrap()
     }
 
     /// What comes until the connection ends.
@@ -199,7 +202,7 @@ mod tests {
         let (silent, mut dribbling, mut half) = (stage.connect(), stage.connect(), stage.connect());
         half.write_all(GREETING).unwrap();
         let dribbler = std::thread::spawn(move || {
-            let (_keep, tick) = std::sync::mpsc::channel::<()>();
+            let (_keep, tick) = channel::<()>();
             let line = b"\0AUTH EXTERNAL\r\n".iter().chain(b"DATA x".iter().cycle());
             let cut = line.take(250).find(|byte| {
                 let _ = tick.recv_timeout(Duration::from_millis(20));
@@ -219,7 +222,14 @@ mod tests {
 
     #[tokio::test]
     async fn an_answer_that_waits_holds_up_no_other() {
-        let stage = Stage::new(Lengths { slow: true, ..Lengths::default() }, LONG);
+        holds_up_no_other(Lengths { slow: true, ..Lengths::default() }, None).await;
+        let (hold, held) = channel();
+        holds_up_no_other(Lengths { held: by(held), ..Lengths::default() }, Some(hold)).await;
+    }
+
+    async fn holds_up_no_other(lengths: Lengths, hold: Option<Sender<()>>) {
+        let afterwards = Arc::clone(&lengths.afterwards);
+        let stage = Stage::new(lengths, LONG);
         let (mut slow, mut quick) = (stage.connect(), stage.connect());
         slow.write_all(&[GREETING, &call()].concat()).unwrap();
         let slow = tokio::spawn(all_of(slow));
@@ -229,9 +239,12 @@ mod tests {
         quick.write_all(&[GREETING, &call()].concat()).unwrap();
         assert!(all_of(quick).await.ends_with(&answer()));
         assert!(!slow.is_finished());
+        drop(hold);
         // A daemon that stops still answers what it has taken.
         assert_eq!(stage.end().await, 2);
         assert!(slow.await.unwrap().ends_with(&answer()));
+        // What may be done ahead is done after that, or not at all.
+        assert!(afterwards.load(Ordering::SeqCst) >= 2, "what is left to do is done");
     }
 
     #[tokio::test]
@@ -249,13 +262,35 @@ mod tests {
 
     #[tokio::test]
     async fn a_bug_costs_one_answer_and_no_other() {
-        let stage = Stage::new(Lengths { faulty: true, ..Lengths::default() }, LONG);
-        for expected in [String::new(), answer()] {
+        let (_, held) = channel();
+        for held in [None, by(held)] {
+            let stage = Stage::new(Lengths { faulty: true, held, ..Lengths::default() }, LONG);
+            for expected in [String::new(), answer()] {
+                let mut asking = stage.connect();
+                asking.write_all(&[GREETING, &call()].concat()).unwrap();
+                let said = all_of(asking).await;
+                let is_right = said.ends_with(&expected) && said.is_empty() == expected.is_empty();
+                assert!(is_right, "{said}");
+            }
+            stage.end().await;
+        }
+    }
+
+    #[tokio::test]
+    async fn a_bug_after_an_answer_costs_nobody_theirs() {
+        let stage = Stage::new(Lengths { bad_end: true, ..Lengths::default() }, LONG);
+        for _ in 0..2 {
             let mut asking = stage.connect();
             asking.write_all(&[GREETING, &call()].concat()).unwrap();
-            let said = all_of(asking).await;
-            assert!(said.ends_with(&expected) && said.is_empty() == expected.is_empty(), "{said}");
+            assert!(all_of(asking).await.ends_with(&answer()));
         }
+        // Of the first the one, of the second the one and what is done ahead.
+        let done = async {
+            while stage.answers.afterwards.load(Ordering::SeqCst) < 3 {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        assert!(tokio::time::timeout(LONG, done).await.is_ok());
         stage.end().await;
     }
 

@@ -6,15 +6,17 @@ use std::sync::Arc;
 
 use stint_proto::body::{self, Body};
 use stint_proto::header::{
-    self, ERROR, ERROR_NAME, FIXED, INTERFACE_FIELD, LE, MEMBER, METHOD_CALL, METHOD_RETURN, PATH,
-    REPLY_SERIAL, SIGNATURE, Value,
+    self, ERROR, ERROR_NAME, FIXED, INTERFACE_FIELD, LE, MEMBER, METHOD_CALL, METHOD_RETURN,
+    NO_REPLY_EXPECTED, PATH, REPLY_SERIAL, SIGNATURE, Value,
 };
 use stint_proto::{
     BadName, DoorRequest, ErrorCode, GrantId, INTERFACE, OBJECT_PATH, OpenedSession, PamItems,
 };
 
 use super::authority::{Caller, authorize};
-use crate::engine::{Engine, Peer, Refusal};
+use super::desk::Answer;
+use crate::domain::entrances::Entrance;
+use crate::engine::{Engine, Opened, Peer, Refusal};
 
 /// The most bytes of a message, and of what may wait to be read.
 pub(super) const LONGEST: usize = 16 * 1_024;
@@ -52,14 +54,20 @@ pub(super) fn complete(bytes: &[u8]) -> io::Result<Option<usize>> {
 }
 
 /// A call, as it was sent.
-struct Call<'a> {
+#[derive(Debug)]
+pub(super) struct Call {
+    flags: u8,
     serial: u32,
-    member: &'a str,
-    signature: &'a str,
-    argument: &'a [u8],
+    member: String,
+    signature: String,
+    argument: Vec<u8>,
 }
 
-fn read(message: &[u8]) -> io::Result<Call<'_>> {
+/// Reads one complete message.
+///
+/// # Errors
+/// When it is no call of the interface; then there is nothing to answer to.
+pub(super) fn read(message: &[u8]) -> io::Result<Call> {
     const TORN: &str = "its lengths do not fit";
     let (end, _) = lengths(message)?.ok_or_else(|| garbage(TORN))?;
     let fields = message.get(FIXED..end).ok_or_else(|| garbage(TORN))?;
@@ -78,18 +86,33 @@ fn read(message: &[u8]) -> io::Result<Call<'_>> {
     }
     let serial = header::number(message, 8, LE).filter(|serial| *serial != 0);
     Ok(Call {
+        flags: message.get(2).copied().ok_or_else(|| garbage(TORN))?,
         serial: serial.ok_or_else(|| garbage("it has no serial"))?,
-        member: text(MEMBER).ok_or_else(|| garbage("it names no method"))?,
-        signature: text(SIGNATURE).unwrap_or_default(),
-        argument: message.get(end.next_multiple_of(8)..).ok_or_else(|| garbage(TORN))?,
+        member: text(MEMBER).ok_or_else(|| garbage("it names no method"))?.to_owned(),
+        signature: text(SIGNATURE).unwrap_or_default().to_owned(),
+        argument: message.get(end.next_multiple_of(8)..).ok_or_else(|| garbage(TORN))?.to_owned(),
     })
 }
 
-impl Call<'_> {
+impl Call {
+    /// Whether a session begins.
+    pub(super) fn opens_session(&self) -> bool {
+        self.member == "OpenSession"
+    }
+
+    /// Whether it is about the place of a session: the kernel takes its time to say where a process
+    /// is, and to make a place for it, as it does that for one at a time.
+    pub(super) fn is_of_a_place(&self) -> bool {
+        self.opens_session() || self.member == "PlaceSession"
+    }
+
     /// The one argument, which must be of type `B` and nothing else.
     fn argument<B: Body>(&self) -> Result<B, Refusal> {
-        let value =
-            if self.signature == B::SIGNATURE { body::from_bytes(self.argument, LE) } else { None };
+        let value = if self.signature == B::SIGNATURE {
+            body::from_bytes(&self.argument, LE)
+        } else {
+            None
+        };
         value.ok_or_else(|| {
             let text = format!("{} takes one argument of type {}", self.member, B::SIGNATURE);
             Refusal::new(ErrorCode::Invalid, text)
@@ -106,7 +129,7 @@ impl Call<'_> {
 
     fn done(&self) -> io::Result<Vec<u8>> {
         let fields = [(REPLY_SERIAL, Value::Number(self.serial))];
-        header::message(METHOD_RETURN, 1, &fields, &[]).ok_or_else(unwritable)
+        header::message(METHOD_RETURN, 0, 1, &fields, &[]).ok_or_else(unwritable)
     }
 
     fn refusal(&self, refusal: &Refusal) -> io::Result<Vec<u8>> {
@@ -121,71 +144,82 @@ impl Call<'_> {
 
 fn written<B: Body>(kind: u8, fields: &[(u8, Value<'_>)], value: &B) -> io::Result<Vec<u8>> {
     let body = body::to_bytes(value).ok_or_else(unwritable)?;
-    header::message(kind, 1, fields, &body).ok_or_else(unwritable)
+    header::message(kind, 0, 1, fields, &body).ok_or_else(unwritable)
 }
 
 fn unwritable() -> io::Error {
     io::Error::other("the answer is too long")
 }
 
-/// Answers one complete message.
+/// Answers a call; a session that begins has this group to enter, if it has been made already.
 ///
 /// # Errors
-/// When it is no call of the interface; then there is nothing to answer to.
+/// When the answer cannot be written.
 pub(super) async fn answer(
     engine: &Arc<Engine>,
     peer: Peer,
-    message: &[u8],
-) -> io::Result<Vec<u8>> {
-    let call = read(message)?;
-    match dispatch(engine, peer, &call).await {
-        Ok(reply) => reply,
-        Err(refusal) => call.refusal(&refusal),
+    call: &Call,
+    entrance: Option<Entrance>,
+) -> io::Result<Answer> {
+    let answer = dispatch(engine, peer, call, entrance).await;
+    if call.flags & NO_REPLY_EXPECTED == 0 {
+        return match answer {
+            Ok(answer) => answer,
+            Err(refusal) => Ok(call.refusal(&refusal)?.into()),
+        };
+    }
+    match answer {
+        Ok(answer) => Ok(Answer { reply: Vec::new(), ..answer? }),
+        // Nobody else hears of it.
+        Err(refusal) => {
+            eprintln!("stintd: {} of the module's: {refusal}", call.member);
+            Ok(Vec::new().into())
+        }
     }
 }
 
 async fn dispatch(
     engine: &Arc<Engine>,
     peer: Peer,
-    call: &Call<'_>,
-) -> Result<io::Result<Vec<u8>>, Refusal> {
-    authorize(call.member, Caller::Module(peer))?;
-    match call.member {
+    call: &Call,
+    entrance: Option<Entrance>,
+) -> Result<io::Result<Answer>, Refusal> {
+    authorize(&call.member, Caller::Module(peer))?;
+    let answer = match call.member.as_str() {
         "Check" => {
             let items: PamItems = call.argument()?;
-            Ok(call.reply(&engine.check(peer, &items).await))
+            let answer = engine.check(peer, &items).await;
+            let ahead = engine.ahead_of_session(peer, &items, &answer);
+            return Ok(call.reply(&answer).map(|reply| Answer { reply, ahead, then: None }));
         }
         "RequestAtDoor" => {
             let asked: DoorRequest = call.argument()?;
-            Ok(call.reply(&engine.request_at_door(peer, asked).await))
+            call.reply(&engine.request_at_door(peer, asked).await)
         }
         "OpenSession" => {
             let items: PamItems = call.argument()?;
-            let opened = engine.session_opened(peer, &items, false).await;
-            let (id, _) = opened.map_err(|e| Refusal::new(ErrorCode::Failed, e.to_string()))?;
-            Ok(call.reply(&id))
-        }
-        "EnterSession" => {
-            let items: PamItems = call.argument()?;
-            let opened = engine.session_opened(peer, &items, true).await;
-            let (id, group) = opened.map_err(|e| Refusal::new(ErrorCode::Failed, e.to_string()))?;
-            let group = group.map(|group| group.as_str().to_owned()).unwrap_or_default();
-            Ok(call.reply(&OpenedSession { id, group }))
+            let opened = engine.session_opened(peer, &items, entrance).await;
+            let Opened { id, enters, then } =
+                opened.map_err(|error| Refusal::new(ErrorCode::Failed, error.to_string()))?;
+            let group = enters.map(|group| group.as_str().to_owned()).unwrap_or_default();
+            let reply = call.reply(&OpenedSession { id, group });
+            return Ok(reply.map(|reply| Answer { reply, then, ahead: None }));
         }
         "PlaceSession" => {
             let id: String = call.argument()?;
             if engine.session_outside(peer, &id).await {
-                Ok(call.done())
+                call.done()
             } else {
-                Err(Refusal::new(ErrorCode::NoSuchId, "no such session of this process is open"))
+                let text = "no such session of this process is open";
+                return Err(Refusal::new(ErrorCode::NoSuchId, text));
             }
         }
         "CloseSession" => {
             let id: String = call.argument()?;
             if engine.session_closed(&id) {
-                Ok(call.done())
+                call.done()
             } else {
-                Err(Refusal::new(ErrorCode::NoSuchId, "no such session is open"))
+                return Err(Refusal::new(ErrorCode::NoSuchId, "no such session is open"));
             }
         }
         "RunGroups" => {
@@ -193,11 +227,14 @@ async fn dispatch(
             let id: GrantId = id
                 .parse()
                 .map_err(|error: BadName| Refusal::new(ErrorCode::Invalid, error.to_string()))?;
-            Ok(call.reply(&engine.run_groups(peer, &id).await?))
+            call.reply(&engine.run_groups(peer, &id).await?)
         }
         // The table lets the module call nothing else.
-        other => Err(Refusal::new(ErrorCode::Denied, format!("{other} is not served here"))),
-    }
+        other => {
+            return Err(Refusal::new(ErrorCode::Denied, format!("{other} is not served here")));
+        }
+    };
+    Ok(answer.map(Answer::from))
 }
 
 #[cfg(test)]
@@ -214,7 +251,7 @@ mod tests {
             (SIGNATURE, Value::Signature("s")),
         ];
         let body = body::to_bytes(&"an id".to_owned()).unwrap();
-        header::message(METHOD_CALL, 7, &fields, &body).unwrap()
+        header::message(METHOD_CALL, 0, 7, &fields, &body).unwrap()
     }
 
     #[test]
@@ -237,7 +274,8 @@ mod tests {
         let message = call(OBJECT_PATH, INTERFACE, "CloseSession");
         assert_eq!(complete(&message).unwrap(), Some(message.len()));
         let call = read(&message).unwrap();
-        assert_eq!((call.serial, call.member), (7, "CloseSession"));
+        assert_eq!((call.serial, call.member.as_str()), (7, "CloseSession"));
+        assert!(!call.is_of_a_place());
         assert_eq!(call.argument::<String>().unwrap(), "an id");
         assert!(call.argument::<PamItems>().is_err());
     }

@@ -75,6 +75,16 @@ impl Group {
         }
     }
 
+    /// The grants that a session is named by that begins in this group: those of the group, and this.
+    #[must_use]
+    pub fn grants_with(&self, grant: &GrantId) -> Vec<GrantId> {
+        let mut grants = self.grants();
+        if !grants.contains(grant) {
+            grants.push(grant.clone());
+        }
+        grants
+    }
+
     /// Of a group of threads that stint made in a login's: the group of its name in the slice around
     /// it, to which those who live for a while are moved. Nobody is moved the other way. `None` for
     /// every other group.

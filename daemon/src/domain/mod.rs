@@ -4,6 +4,7 @@
 
 pub mod control_group;
 pub mod deadline;
+pub mod entrances;
 pub mod gate;
 pub mod grant;
 pub mod human;

@@ -39,6 +39,12 @@ impl Passed {
         }
     }
 
+    /// The grant by which this process of this account was let in.
+    #[must_use]
+    pub fn of(&self, pid: i32, uid: Uid) -> Option<GrantId> {
+        self.by_pid.get(&pid).filter(|(of, ..)| *of == uid).map(|(_, grant, _)| grant.clone())
+    }
+
     /// By what this process of this account was let in; once.
     pub fn take(&mut self, pid: i32, uid: Uid) -> Option<(GrantId, RoleName)> {
         let (of, grant, role) = self.by_pid.remove(&pid)?;
@@ -59,6 +65,8 @@ mod tests {
         let mut passed = Passed::default();
         passed.put(7, Uid(1000), by("g4t9"), |_| true);
         passed.put(7, Uid(1000), by("k2mf"), |_| true);
+        assert_eq!(passed.of(7, Uid(1000)), Some("k2mf".parse().unwrap()));
+        assert_eq!(passed.of(7, Uid(1001)), None);
         assert_eq!(passed.take(7, Uid(1000)), Some(by("k2mf")));
         assert_eq!(passed.take(7, Uid(1000)), None);
         passed.put(7, Uid(1000), by("g4t9"), |_| true);

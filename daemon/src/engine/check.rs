@@ -69,8 +69,7 @@ impl Engine {
             match &ruling {
                 Ruling::Allowed { grant, role } => {
                     let passed = (grant.clone(), role.clone());
-                    let lives = |pid| process::identify(pid).is_ok();
-                    state.passed.put(peer.pid, subject.uid, passed, lives);
+                    state.passed.put(peer.pid, subject.uid, passed, process::exists);
                 }
                 // What an earlier process of this number passed by is not this one's.
                 _ => drop(state.passed.take(peer.pid, subject.uid)),
@@ -90,11 +89,6 @@ impl Engine {
                 CheckAnswer { verdict: Verdict::Allow, lines: Vec::new(), offers: Vec::new() }
             }
         }
-    }
-
-    /// Hands over to the state what answers to the module have put off, now that they are sent.
-    pub fn hand_over(&self) {
-        self.store.hand_over();
     }
 
     pub(super) fn decide(

@@ -14,6 +14,7 @@ mod drift;
 mod elevated;
 mod end;
 mod enforcement;
+mod entrances;
 mod evictions;
 mod facts;
 mod failure;
@@ -56,10 +57,12 @@ use std::fs::File;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 pub use check::Peer;
+pub use entrances::Ahead;
 pub(crate) use evictions::carried_without_right;
 pub use lookups::Lookups;
 use nix::fcntl::Flock;
 pub use person::BusCaller;
+pub use sessions::{Opened, Then};
 pub use start::{Places, StartError, hold};
 use stint_policy::Policy;
 use stint_proto::{ErrorCode, Event, Grant as Shown, GrantId, Timestamp};
@@ -68,6 +71,7 @@ use zbus::Connection;
 
 use crate::applied::Ended;
 use crate::clock::{Moment, SharedClock};
+use crate::domain::entrances::Entrances;
 use crate::domain::grant::Grant;
 use crate::domain::human::Process;
 use crate::domain::index::Index;
@@ -126,6 +130,7 @@ struct State {
     owned: BTreeSet<Membership>,
     sessions: HashMap<String, Session>,
     passed: Passed,
+    entrances: Entrances,
     alarms: alarms::Alarms,
     policy_problem: Option<String>,
     /// What is known of signed documents.
@@ -189,6 +194,7 @@ pub struct Engine {
     /// The rules have been seen to: polkit may know something by one that is gone.
     ruled: Arc<Notify>,
     making: settling::Making,
+    put_off: Mutex<settling::PutOff>,
     /// What was made for sessions, until somebody sees to it.
     made: Mutex<Option<mpsc::UnboundedReceiver<settling::Made>>>,
     changes: tokio::sync::Mutex<()>,

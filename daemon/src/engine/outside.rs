@@ -45,7 +45,7 @@ impl Engine {
             return true;
         }
         let peer = Peer { pid: session.process.pid, real_uid: session.uid };
-        let (place, _) = self.put_into_place(peer, &mut session, &grant, false).await;
+        let place = self.put_into_place(peer, &mut session, &grant).await;
         eprintln!(
             "stintd: process {} did not enter the control group of session {}, which is now{}",
             peer.pid,
@@ -67,7 +67,7 @@ impl Engine {
         self.relist_if_unnamed(&session);
         self.store_or_keep(kept).await;
         let Some(role) = self.role_of(&grant).await else { return false };
-        self.end_if_late(grant, role, &session).await;
+        self.end_late(self.late(&grant, &role, &session)).await;
         true
     }
 

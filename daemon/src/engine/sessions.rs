@@ -8,6 +8,7 @@ use stint_proto::{Event, GrantId, PamItems, RoleName, Uid, UserName};
 
 use super::{Engine, Peer};
 use crate::domain::control_group::Group;
+use crate::domain::entrances::Entrance;
 use crate::domain::gate::Ruling;
 use crate::domain::human::Process;
 use crate::domain::manner::Manner;
@@ -16,12 +17,26 @@ use crate::record::Entry;
 use crate::sessions::{Guest, Place, Placed, place};
 use crate::store::{Eviction, EvictionOf, Session, Write};
 
+/// What is left to do once an answer is sent. It waits for nothing.
+pub type Then = Box<dyn FnOnce() + Send>;
+
+/// A session that has begun.
+pub struct Opened {
+    /// Its id, for [`Engine::session_closed`].
+    pub id: String,
+    /// The control group that its process has still to enter, before it starts anything; who cannot
+    /// comes back with [`Engine::session_outside`].
+    pub enters: Option<Group>,
+    /// What is left to do once this is said.
+    pub then: Option<Then>,
+}
+
 impl Engine {
-    /// Notes that a session has begun, and puts it where it can be found; its id is for
-    /// [`Engine::session_closed`]. What begins when its grant has just ended is ended at once.
+    /// Notes that a session has begun, and puts it where it can be found: into this group that was
+    /// made for it, if there is one. What begins when its grant has just ended is ended at once.
     ///
-    /// Who `enters` is told of a group, if there is one, which the peer enters itself before it
-    /// starts anything; who cannot comes back with [`Engine::session_outside`].
+    /// Without such a group the kernel may hold up the thread that has this done, while others change
+    /// its tree.
     ///
     /// # Errors
     /// When the kernel gives no random bytes for an id, or does not know the peer any more.
@@ -29,12 +44,12 @@ impl Engine {
         &self,
         peer: Peer,
         items: &PamItems,
-        enters: bool,
-    ) -> io::Result<(String, Option<Group>)> {
-        let process = process::identify(peer.pid)?;
-        let mut bytes = [0_u8; 16];
-        getrandom::fill(&mut bytes).map_err(io::Error::other)?;
-        let id: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        entrance: Option<Entrance>,
+    ) -> io::Result<Opened> {
+        let (process, threads) = match &entrance {
+            Some(entrance) => (entrance.process, 1),
+            None => process::identify_with_threads(peer.pid)?,
+        };
         let known = self.who(peer, items).await.ok();
         let ground = known.as_ref().and_then(|(subject, service)| {
             let passed = self.state().passed.take(peer.pid, subject.uid);
@@ -50,6 +65,14 @@ impl Engine {
             None => (items.ruser.clone(), peer.real_uid),
         };
         let (grant, role) = ground.unzip();
+        let was_there = entrance.is_some();
+        let entrance = entrance.or_else(|| {
+            grant.as_ref().and_then(|grant| self.entrance_for(peer, process, threads, grant))
+        });
+        let (id, enters) = match entrance {
+            Some(entrance) => (entrance.session, Some(entrance.group)),
+            None => (new_id()?, None),
+        };
         let mut session = Session {
             id: id.clone(),
             grant: grant.clone(),
@@ -58,50 +81,66 @@ impl Engine {
             service: items.service.clone(),
             tty: items.tty.clone(),
             process,
-            group: None,
+            group: enters.clone(),
             opened_at: self.now().wall,
         };
         let mut text =
             format!("{} opens a session of {} as {}", session.user, session.service, items.user);
-        let mut to_enter = false;
-        if let Some(grant) = &grant {
-            let (place, enters) = self.put_into_place(peer, &mut session, grant, enters).await;
-            text.push_str(&place);
-            to_enter = enters;
+        match (&enters, &grant, &known) {
+            (Some(group), Some(grant), Some((_, service))) => {
+                self.state().entrances.learn(service);
+                text.push_str(&in_group(group));
+                // From now on it counts whether the process has entered it.
+                self.settle_later(group.clone(), description(&session, grant));
+            }
+            (None, Some(grant), _) => {
+                text.push_str(&self.put_into_place(peer, &mut session, grant).await);
+            }
+            _ => {}
         }
-        self.record.note_later(self.about_session(
-            Event::SessionOpened,
-            &session,
-            grant.clone(),
-            role.clone(),
-            text,
-        ));
-        self.state().sessions.insert(id.clone(), session.clone());
+        // What tells whose session it is but its group's name is durable before anything runs.
+        let is_named = grant.as_ref().is_none_or(|grant| session.is_named_by(grant));
+        {
+            // Under the lock, as it may be put elsewhere or closed from here on.
+            let mut state = self.state();
+            state.sessions.insert(id.clone(), session.clone());
+            if is_named {
+                self.store.note_later(Write::SessionOpened(session.clone()));
+            }
+        }
+        // An end that is still to come finds it now.
+        let late = match (&grant, &role) {
+            (Some(grant), Some(role)) => self.late(grant, role, &session),
+            _ => Vec::new(),
+        };
+        // What is to be told before the end is due at a time of its own.
+        self.rearm_later();
+        let mut entry = self.about_session(Event::SessionOpened, &session, grant, role, text);
+        entry.at = session.opened_at;
+        let then: Option<Then> = if was_there && is_named && late.is_empty() {
+            // There is no decision in it: its place in the record is not waited for.
+            let record = self.record.clone();
+            Some(Box::new(move || record.note_later(entry)))
+        } else {
+            self.record.note_later(entry);
+            None
+        };
         self.relist_if_unnamed(&session);
-        let opened = Write::SessionOpened(session.clone());
-        match &grant {
-            // Nothing but this tells whose session it is: it is durable before anything runs.
-            Some(grant) if !session.is_named_by(grant) => self.store_or_keep(vec![opened]).await,
-            _ => self.store.note_later(opened),
+        if !is_named {
+            self.store_or_keep(vec![Write::SessionOpened(session)]).await;
         }
-        if let (Some(grant), Some(role)) = (grant, role) {
-            self.end_if_late(grant, role, &session).await;
-            // What is to be told before the end is due at a time of its own.
-            self.rearm.notify_one();
-        }
-        Ok((id, session.group.filter(|_| to_enter)))
+        self.end_late(late).await;
+        Ok(Opened { id, enters, then })
     }
 
-    /// Puts a session where all of it can be found; says where that is, for the record, and whether
-    /// its process has still to enter it.
+    /// Puts a session where all of it can be found; says where that is, for the record.
     pub(super) async fn put_into_place(
         &self,
         peer: Peer,
         session: &mut Session,
         grant: &GrantId,
-        enters: bool,
-    ) -> (String, bool) {
-        let description = format!("{} of {} under {grant}", session.service, session.user);
+    ) -> String {
+        let description = description(session, grant);
         let guest = Guest {
             pid: peer.pid,
             login: peer.real_uid == Uid::ROOT,
@@ -109,13 +148,12 @@ impl Engine {
             grant,
             session: &session.id,
             description: &description,
-            enters,
         };
-        let Placed { place, made, to_enter, trouble } =
+        let Placed { place, made, trouble } =
             place(self.tree.as_ref(), self.bus().as_ref(), guest).await;
         let mut text = match place {
             Place::Group(group) => {
-                let text = format!(", in {}", group.name());
+                let text = in_group(&group);
                 if made {
                     self.settle_later(group.clone(), description);
                 }
@@ -127,7 +165,7 @@ impl Engine {
         if let Some(trouble) = trouble {
             text.push_str(&format!(" ({trouble})"));
         }
-        (text, to_enter)
+        text
     }
 
     /// Where sessions are put, as things are.
@@ -139,22 +177,29 @@ impl Engine {
         }
     }
 
-    /// Ends a session of which a grant ended while it was being put into its place: whoever ended
-    /// the grant may not have found it there yet. Owed durably, as every eviction.
-    pub(super) async fn end_if_late(&self, grant: GrantId, role: RoleName, session: &Session) {
+    /// What is to be ended of a session of which a grant ended while it was being put into its place:
+    /// whoever ended the grant may not have found it there yet.
+    pub(super) fn late(
+        &self,
+        grant: &GrantId,
+        role: &RoleName,
+        session: &Session,
+    ) -> Vec<Eviction> {
         let now = self.now();
-        let mut grants = session.group.as_ref().map(Group::grants).unwrap_or_default();
-        if !grants.contains(&grant) {
-            grants.push(grant);
-        }
+        let group = session.group.as_ref();
+        let mut grants = group.map_or_else(|| vec![grant.clone()], |at| at.grants_with(grant));
         grants.retain(|id| !self.state().index.get(id).is_some_and(|grant| grant.holds(now)));
-        let Ok(user) = session.user.parse::<UserName>() else { return };
-        let Manner { leave, grace } = Manner::of(self.policy().roles.get(&role));
+        let Ok(user) = session.user.parse::<UserName>() else { return Vec::new() };
+        let Manner { leave, grace } = Manner::of(self.policy().roles.get(role));
         let eviction = |grant| {
             let of = EvictionOf::Sessions { grant, role: role.clone(), uid: session.uid };
             Eviction { of, user: user.clone(), leave, grace }
         };
-        let late: Vec<Eviction> = grants.into_iter().map(eviction).collect();
+        grants.into_iter().map(eviction).collect()
+    }
+
+    /// Has that ended. Owed durably, as every eviction.
+    pub(super) async fn end_late(&self, late: Vec<Eviction>) {
         if !late.is_empty() {
             self.store_or_keep(late.iter().cloned().map(Write::EvictionOwed).collect()).await;
             self.evict(late);
@@ -230,4 +275,20 @@ impl Engine {
         entry.service = Some(session.service.clone());
         entry
     }
+}
+
+/// What a session is, for people who look at units.
+fn description(session: &Session, grant: &GrantId) -> String {
+    format!("{} of {} under {grant}", session.service, session.user)
+}
+
+/// A new id for a session.
+pub(super) fn new_id() -> io::Result<String> {
+    let mut bytes = [0_u8; 16];
+    getrandom::fill(&mut bytes).map_err(io::Error::other)?;
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+fn in_group(group: &Group) -> String {
+    format!(", in {}", group.name())
 }

@@ -1,9 +1,9 @@
 //! The groups that stint made for sessions, until each is gone or systemd's: looked at a while after
-//! their session began, all by one task, which sleeps while there are none. Short sessions are over
+//! they were made or their session began, all by one task, which sleeps while there are none. Short sessions are over
 //! by then, and systemd never hears of them.
 
 use std::convert::Infallible;
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -25,6 +25,14 @@ pub(super) struct Made {
     pause: Duration,
 }
 
+/// What the engine's task is told once answers are sent: its waking is not for those who wait for
+/// them.
+#[derive(Debug, Default)]
+pub(super) struct PutOff {
+    made: Vec<Made>,
+    rearm: bool,
+}
+
 /// The way of what was made to the task that sees to it.
 pub(super) type Making = mpsc::UnboundedSender<Made>;
 
@@ -32,10 +40,33 @@ pub(super) type Making = mpsc::UnboundedSender<Made>;
 type Waiting = Vec<(i64, Made)>;
 
 impl Engine {
-    /// Has a group that stint made seen to, in a while; nobody waits for it.
+    /// Has a group that stint made seen to, in a while from when answers are handed over; nobody
+    /// waits for it.
     pub(super) fn settle_later(&self, group: Group, description: String) {
-        // The receiver lives as long as the engine does.
-        self.making.send(Made { group, description, pause: SOON }).ok();
+        self.put_off().made.push(Made { group, description, pause: SOON });
+    }
+
+    /// Has what is due next looked at anew, once answers are handed over.
+    pub(super) fn rearm_later(&self) {
+        self.put_off().rearm = true;
+    }
+
+    fn put_off(&self) -> MutexGuard<'_, PutOff> {
+        self.put_off.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Hands over what answers to the module have put off, now that they are sent: to the state, and
+    /// to the tasks of the engine.
+    pub fn hand_over(&self) {
+        self.store.hand_over();
+        let PutOff { made, rearm } = std::mem::take(&mut *self.put_off());
+        for made in made {
+            // The receiver lives as long as the engine does.
+            self.making.send(made).ok();
+        }
+        if rearm {
+            self.rearm.notify_one();
+        }
     }
 
     /// Sees to the groups that were made, those of before the start too, for as long as the daemon
@@ -56,6 +87,8 @@ impl Engine {
             };
             tokio::select! {
                 Some(one) = made.recv() => {
+                    // The later word of the same group counts.
+                    waiting.retain(|(_, other)| other.group != one.group);
                     let pause = i64::try_from(one.pause.as_micros()).unwrap_or(i64::MAX);
                     waiting.push((self.now().boot.saturating_add(pause), one));
                 }
@@ -80,12 +113,30 @@ impl Engine {
     async fn try_to_settle(&self, made: Made) {
         let Some(tree) = &self.tree else { return };
         let Made { group, description, pause } = made;
+        if self.has_just_begun(&group) {
+            // Its process may be about to enter it.
+            self.making.send(Made { group, description, pause }).ok();
+            return;
+        }
+        self.state().entrances.forget(&group);
         self.place_who_stayed_outside(&group).await;
+        // What that has noted, no answer hands over.
+        self.hand_over();
         // Why it is not done yet is of no use to anybody: the group is found either way.
         if settle(tree, self.bus().as_ref(), &group, &description).await.is_err() {
             let pause = pause.saturating_mul(2).min(LONGEST);
             self.making.send(Made { group, description, pause }).ok();
         }
+    }
+
+    /// Whether a session that this group is for began less than [`SOON`] ago. A wall clock that is
+    /// set back counts as time that has passed.
+    fn has_just_begun(&self, group: &Group) -> bool {
+        let now = self.now().wall;
+        let soon = i64::try_from(SOON.as_micros()).unwrap_or(i64::MAX);
+        let state = self.state();
+        let mut of_it = state.sessions.values().filter(|open| open.group.as_ref() == Some(group));
+        of_it.any(|open| (0..soon).contains(&now.micros_since(open.opened_at)))
     }
 
     /// Takes up what a stintd before this one has left.
@@ -97,6 +148,7 @@ impl Engine {
                     let grants: Vec<&str> = grants.iter().map(|id| id.as_str()).collect();
                     self.settle_later(group, format!("a session under {}", grants.join(" and ")));
                 }
+                self.hand_over();
             }
             Err(error) => eprintln!("stintd: the control groups of sessions: {error}"),
         }

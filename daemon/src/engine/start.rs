@@ -27,6 +27,7 @@ use super::{Engine, Lookups, State};
 use crate::applied::{Applied, Ended};
 use crate::clock::{Moment, SharedClock};
 use crate::domain::deadline::{Deadline, Kept, Mark, Past, STEP};
+use crate::domain::entrances::Entrances;
 use crate::domain::grant::{Grant, Stage};
 use crate::domain::index::Index;
 use crate::domain::passed::Passed;
@@ -206,6 +207,7 @@ impl Engine {
             polkit,
             ruled: Arc::default(),
             making,
+            put_off: Mutex::default(),
             made: Mutex::new(Some(made)),
             changes: tokio::sync::Mutex::new(()),
             reloads: tokio::sync::Mutex::new(()),
@@ -216,6 +218,7 @@ impl Engine {
                 owned: memberships.into_iter().map(|(own, _)| own).collect(),
                 sessions: sessions.into_iter().map(|open| (open.id.clone(), open)).collect(),
                 passed: Passed::default(),
+                entrances: Entrances::default(),
                 alarms: Alarms::default(),
                 policy_problem: None,
                 remote: Remote::found(signed, serial),

@@ -163,6 +163,11 @@ impl Tree {
         Ok(now.is_within(group) || group.home().is_some_and(|home| now.is_within(&home)))
     }
 
+    /// Whether the slices of people are those of the systemd that runs this host.
+    pub(super) fn has_slices(&self) -> bool {
+        self.has_slices
+    }
+
     /// The slice of this account, where systemd has it running: what is made in it is where
     /// systemd would have made it.
     #[must_use]

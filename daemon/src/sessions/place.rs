@@ -32,8 +32,6 @@ pub struct Guest<'a> {
     pub session: &'a str,
     /// What it is, for people who look at units.
     pub description: &'a str,
-    /// Whether the process enters a group itself, if it is told to.
-    pub enters: bool,
 }
 
 /// Where a session was put.
@@ -43,8 +41,6 @@ pub struct Placed {
     pub place: Place,
     /// Whether the group was made by stint, which has to see to it: [`super::settle`].
     pub made: bool,
-    /// Whether the process is not in it yet, and has to enter it itself.
-    pub to_enter: bool,
     /// What went wrong on the way there.
     pub trouble: Option<String>,
 }
@@ -60,12 +56,11 @@ pub enum Place {
 
 impl Placed {
     fn at(place: Place) -> Self {
-        Self { place, made: false, to_enter: false, trouble: None }
+        Self { place, made: false, trouble: None }
     }
 }
 
-/// Puts a session into its place. Returns once it is there, or has only to enter it: its children
-/// are born where it is.
+/// Puts a session into its place. Returns once it is there: its children are born where it is.
 ///
 /// Where its slice is there, its group is made in it at once, and systemd is not asked.
 pub async fn place(tree: Option<&Tree>, bus: Option<&Connection>, guest: Guest<'_>) -> Placed {
@@ -81,18 +76,8 @@ pub async fn place(tree: Option<&Tree>, bus: Option<&Connection>, guest: Guest<'
         // logind follows a login by its group: it stays there, and the group is its own.
         return Placed::at(Place::Group(group));
     }
-    let mut grants = before.as_ref().map(Group::grants).unwrap_or_default();
-    if !grants.contains(guest.grant) {
-        grants.push(guest.grant.clone());
-    }
-    let unit = unit_name(&grants, guest.session);
-    // Where that fails there is the way on which it need not do anything.
-    if guest.enters
-        && let Some(login) = tree.login_to_enter_in(guest.pid)
-        && let Ok(group) = make_threads(tree, login, &unit).await
-    {
-        return Placed { made: true, to_enter: true, ..Placed::at(Place::Group(group)) };
-    }
+    let grants = before.as_ref().map(|group| group.grants_with(guest.grant));
+    let unit = unit_name(&grants.unwrap_or_else(|| vec![guest.grant.clone()]), guest.session);
     // Whose slice it is stays as it is: it tells who logged in.
     let owner = before.as_ref().and_then(Group::slice_owner).unwrap_or(guest.uid);
     // Where that fails the slice has just ended, and systemd starts it anew.
@@ -131,15 +116,7 @@ async fn make(tree: &Tree, parent: &Group, unit: &str, pid: i32) -> io::Result<P
         Ok(made) => made.map(|()| None)?,
         Err(_) => Some("the kernel has not put it there yet".to_owned()),
     };
-    Ok(Placed { made: true, trouble, ..Placed::at(place) })
-}
-
-/// Makes the group of threads of this name in that of a login, for who enters it.
-async fn make_threads(tree: &Tree, login: Group, unit: &str) -> io::Result<Group> {
-    let unit = unit.to_owned();
-    let making = tree.work(move |tree| tree.make_threads(&login, &unit));
-    // What the kernel makes later than that is empty, and nobody's.
-    tokio::time::timeout(LIMIT, making).await?
+    Ok(Placed { place, made: true, trouble })
 }
 
 async fn scope(

@@ -8,37 +8,32 @@
 
 use std::io;
 
-use stint_proto::Uid;
-
 use super::cgroup::Tree;
 use super::members::{collect, is_gone};
 use crate::domain::control_group::Group;
-use crate::process;
 
 /// How often those in a group are looked for until nobody starts others faster than they are moved.
 const ROUNDS: usize = 16;
 
 impl Tree {
-    /// The group of the login that this process is in, if it may enter a group of threads there: in
-    /// a person's slice, where root alone makes groups, and with no other thread that would stay
-    /// behind.
+    /// Makes an empty group of threads of this name for a process of one thread (no other would stay
+    /// behind) in this group, in which it is; `None` unless that is a login's in a person's slice,
+    /// where root alone makes groups, and the kernel lets it. Waits while others change the tree.
     #[must_use]
-    pub fn login_to_enter_in(&self, pid: i32) -> Option<Group> {
-        let login = self.of(pid).ok().filter(Group::is_login_in_slice)?;
-        self.slice_of(login.slice_owner().unwrap_or(Uid::ROOT))?;
-        (process::threads(pid).ok()? == 1).then_some(login)
+    pub fn make_to_enter(&self, login: &Group, name: &str) -> Option<Group> {
+        if !self.has_slices() || !login.is_login_in_slice() {
+            return None;
+        }
+        self.make_threads(login, name).ok()
     }
 
-    /// Makes an empty group of threads in this one of a login.
-    ///
-    /// # Errors
-    /// When the kernel refuses, as where other groups are in that one; then nothing is left of it.
-    pub fn make_threads(&self, login: &Group, name: &str) -> io::Result<Group> {
+    fn make_threads(&self, login: &Group, name: &str) -> io::Result<Group> {
         let group = login.child(name).filter(|group| group.home().is_some());
         let group = group.ok_or(io::ErrorKind::InvalidInput)?;
         self.create(&group)?;
         let made = self.say(&group, "cgroup.type", "threaded");
         if made.is_err() {
+            // As where other groups are in that one.
             self.tidy(&group);
         }
         made.map(|()| group)

@@ -28,11 +28,10 @@ enum For {
 }
 
 /// Every method with a well-formed call of it.
-const TABLE: [(&str, For, &str, &str); 37] = [
+const TABLE: [(&str, For, &str, &str); 36] = [
     ("Check", For::Module, "(sssss)", "sudo alice alice '' ''"),
     ("RequestAtDoor", For::Module, "((sssss)sss)", "sudo root alice '' '' admin x ''"),
     ("OpenSession", For::Module, "(sssss)", "sudo root alice '' ''"),
-    ("EnterSession", For::Module, "(sssss)", "sudo root alice '' ''"),
     ("PlaceSession", For::Module, "s", "0"),
     ("CloseSession", For::Module, "s", "0"),
     ("RunGroups", For::Module, "s", "g4t9"),
