@@ -246,14 +246,15 @@ fn line_of(pid: i32) -> io::Result<Vec<Process>> {
     Ok(line)
 }
 
-/// A file of a process.
+/// A file of a process. Its name is bytes of its own choosing, of any kind: what is no text of it is
+/// replaced, and nothing goes by it.
 fn read(pid: i32, file: &str) -> io::Result<String> {
     let read = || {
-        let mut text = String::with_capacity(ROOM);
+        let mut text = Vec::with_capacity(ROOM);
         let file = File::open(format!("/proc/{pid}/{file}"))?;
         // Without take() it is asked first how long it is and where it stands, which none of them says.
-        file.take(u64::MAX).read_to_string(&mut text)?;
-        Ok(text)
+        file.take(u64::MAX).read_to_end(&mut text)?;
+        Ok(String::from_utf8_lossy(&text).into_owned())
     };
     read().map_err(|error: io::Error| match error.raw_os_error() {
         // A process that ends between open and read.
@@ -355,6 +356,25 @@ mod tests {
         assert_eq!(rights.uids, [0, 1000].into());
         assert_eq!(rights.gids, [5, 6, 24, 1000].into());
         assert_eq!(parse_rights("Uid:\t1\nGid:\tx\nGroups:\t\n"), None);
+    }
+
+    #[test]
+    fn a_name_may_be_any_bytes() {
+        use std::os::unix::ffi::OsStrExt;
+        let folder = tempfile::tempdir().unwrap();
+        let name = folder.path().join(std::ffi::OsStr::from_bytes(b"\xff) S 1 \n\xfe"));
+        std::os::unix::fs::symlink("/usr/bin/sleep", &name).unwrap();
+        let mut child = std::process::Command::new(&name).arg("60").spawn().unwrap();
+        let pid = i32::try_from(child.id()).unwrap();
+        let handle = Handle::open(pid).unwrap().unwrap();
+        let own = i32::try_from(std::process::id()).unwrap();
+        assert_eq!(identify_with_threads(pid).unwrap(), (handle.process(), 1));
+        assert_eq!(leader(pid).unwrap(), pid);
+        assert_eq!(handle.rights(), &rights(own).unwrap());
+        assert!(groups(pid).is_ok() && evidence(pid).unwrap().line.len() > 1);
+        assert!(parents().unwrap().contains(&(handle.process(), own)));
+        handle.signal(Signal::KILL).unwrap();
+        child.wait().unwrap();
     }
 
     #[test]

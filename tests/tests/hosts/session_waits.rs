@@ -1,6 +1,6 @@
 //! What a session waits for: its place, and nothing else. That is made while sudo is on its way from
 //! the check to the session, and goes again where no session comes; for the word of an end nobody
-//! waits, and it is not lost.
+//! waits, and it is not lost. Nor does any of it go by what a process is called.
 
 use std::time::Duration;
 
@@ -49,11 +49,14 @@ fn knowing(host: &Host) -> Shell {
     shell
 }
 
-/// Starts a sudo that pauses; returns the place that is there by then.
-fn start(host: &Host, shell: &mut Shell, pause: &str, command: &str) -> String {
+/// Starts a sudo that pauses; returns the place that was there meanwhile, if one was seen.
+fn start(host: &Host, shell: &mut Shell, pause: &str, command: &str) -> Option<String> {
     shell.start(&format!("sudo -n sh -c 'sed -n s/^0:://p /proc/self/cgroup; exec {command}'"));
     eventually("the session phase", SOON, || runs(host, pause).then_some(()));
-    eventually("a place", SOON, || places(host).pop())
+    eventually("a place, or the end of the pause", SOON, || {
+        let seen = places(host).pop();
+        (seen.is_some() || !runs(host, pause)).then_some(seen)
+    })
 }
 
 fn a_place_is_there_before_its_session(suite: Suite) {
@@ -63,14 +66,14 @@ fn a_place_is_there_before_its_session(suite: Suite) {
     let given = grant(&host, "alice admin --for 1h");
     let mut shell = knowing(&host);
     pausing(&host, SHORT);
-    // A machine that is busy takes longer than a place is there.
+    // A machine that is busy takes longer than a place is there: then another session is looked at.
     let entered = eventually("a session in the place that was made for it", SOON, || {
-        let place = start(&host, &mut shell, SHORT, "true");
+        let place = start(&host, &mut shell, SHORT, "true").unwrap_or_default();
         let processes = host.run(&format!("cat {place}/cgroup.threads")).stdout;
-        assert!(place.contains(&format!("/stint-{}-", id(&given))), "{place}");
         let seen = shell.finish();
         assert!(seen.ok(), "{seen}");
         let group = format!("/sys/fs/cgroup{}", seen.stdout.trim_end());
+        assert!(group.contains(&format!("/stint-{}-", id(&given))), "{group}");
         none_is_left(&host);
         (group == place).then_some(processes)
     });
@@ -84,7 +87,7 @@ fn a_place_is_there_before_its_session(suite: Suite) {
     let seen = shell.finish();
     let group = format!("/sys/fs/cgroup{}", seen.stdout.trim_end());
     assert!(group.starts_with(LOGINS) && group.contains("/session-"), "it was entered: {seen}");
-    assert_ne!(group, place);
+    assert_ne!(Some(group), place);
     none_is_left(&host);
     for opened in host.journal("STINT_EVENT=session.opened") {
         let text = opened["MESSAGE"].as_str().unwrap_or_default();
@@ -92,21 +95,54 @@ fn a_place_is_there_before_its_session(suite: Suite) {
     }
 }
 
-/// What begins after the end of its grant is ended, though its place was there before.
+/// What begins after the end of its grant is ended, in the place that was made for it before, too.
 fn a_grant_that_ends_before_the_session_ends_it(suite: Suite) {
-    const PAUSE: &str = "/bin/sleep 2.54";
+    const PAUSE: &str = "/bin/sleep 0.54";
     let host = gated(suite, POLICY);
     grant(&host, "alice admin --for 1h");
     let mut shell = knowing(&host);
     host.ok("stint revoke --all --reason 'the one before'");
-    let given = grant(&host, "alice admin --for 1h");
     pausing(&host, PAUSE);
-    start(&host, &mut shell, PAUSE, "sleep 6310");
+    eventually("a session in a place of before the end", SOON, || {
+        let given = grant(&host, "alice admin --for 1h");
+        let place = start(&host, &mut shell, PAUSE, "sleep 6310");
+        host.ok(&format!("stint revoke {} --reason over", id(&given)));
+        let in_time = runs(&host, PAUSE);
+        let ended = shell.finish();
+        assert!(!ended.ok() && !runs(&host, "sleep 6310"), "{ended}");
+        event_of(&host, "session.terminated", id(&given));
+        none_is_left(&host);
+        let opened = event_of(&host, "session.opened", id(&given));
+        let text = opened["MESSAGE"].as_str().unwrap_or_default();
+        let name = place.as_deref().and_then(|place| place.rsplit('/').next());
+        (in_time && name.is_some_and(|name| text.ends_with(name))).then_some(())
+    });
+}
+
+/// A process is called what it likes, and so is a sudo: neither a session nor an end goes by that.
+fn a_name_that_is_no_text_hides_nobody(suite: Suite) {
+    let host = gated(suite, POLICY);
+    let given = grant(&host, "alice admin --for 1h");
+    let mut shell = knowing(&host);
+    // The one is of somebody else's, who holds nothing.
+    let odd = |of: &str, number: u32| format!("ln -s {of} \"$(printf '/tmp/\\377{number}')\"");
+    assert!(host.as_user("bob", &odd("/usr/bin/sleep", 1)).ok());
+    host.ok("runuser -u bob -- sh -c '\"$(printf \"/tmp/\\3771\")\" 6331 >/dev/null 2>&1 &'");
+    for link in [odd("/usr/bin/sudo", 2), odd("/usr/bin/sleep", 3)] {
+        assert!(shell.run(&link).ok(), "{link}");
+    }
+    let inside = "\"$(printf '/tmp/\\3773')\" 6332 & trap '' TERM HUP; sleep 6333; wait";
+    host.write("/root/inside", "0755", format!("#!/bin/sh\n{inside}\n"));
+    shell.start("\"$(printf '/tmp/\\3772')\" -n /root/inside");
+    eventually("the session", SOON, || runs(&host, "sleep 6333").then_some(()));
+    let opened = event_of(&host, "session.opened", id(&given));
+    let text = opened["MESSAGE"].as_str().unwrap_or_default().to_owned();
     host.ok(&format!("stint revoke {} --reason over", id(&given)));
-    assert!(runs(&host, PAUSE), "its session has not begun");
-    let ended = shell.finish();
-    assert!(!ended.ok() && !runs(&host, "sleep 6310"), "{ended}");
-    event_of(&host, "session.terminated", id(&given));
+    shell.finish();
+    let running = |number: u32| host.run(&format!("pgrep -f '[ ]{number}$'")).ok();
+    eventually("the end of all of it", SOON, || (!running(6332) && !running(6333)).then_some(()));
+    assert!(text.ends_with(".scope"), "{text}");
+    assert!(running(6331), "bob's is nobody's session");
     none_is_left(&host);
 }
 
@@ -156,6 +192,16 @@ fn a_place_is_there_before_its_session_trixie() {
 #[test]
 fn a_grant_that_ends_before_the_session_ends_it_bookworm() {
     a_grant_that_ends_before_the_session_ends_it(Suite::Bookworm);
+}
+
+#[test]
+fn a_name_that_is_no_text_hides_nobody_bookworm() {
+    a_name_that_is_no_text_hides_nobody(Suite::Bookworm);
+}
+
+#[test]
+fn a_name_that_is_no_text_hides_nobody_trixie() {
+    a_name_that_is_no_text_hides_nobody(Suite::Trixie);
 }
 
 #[test]
