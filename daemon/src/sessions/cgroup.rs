@@ -154,6 +154,22 @@ impl Tree {
         Ok(pids)
     }
 
+    /// Whether anybody who has not ended is in a group or in those inside it, or in its
+    /// [`Group::home`]; nobody where it is gone. It misses nobody, however fast they start others.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn is_populated(&self, group: &Group) -> io::Result<bool> {
+        let events = match fs::read_to_string(self.path(group).join("cgroup.events")) {
+            Ok(events) => events,
+            Err(error) if is_gone(&error) => String::new(),
+            Err(error) => return Err(error),
+        };
+        let here = events.lines().any(|line| line == "populated 1");
+        // In this order: nobody is moved the other way.
+        Ok(here || group.home().map_or(Ok(false), |home| self.is_populated(&home))?)
+    }
+
     /// Whether this process is in a group or in those inside it, or in its [`Group::home`].
     ///
     /// # Errors
@@ -310,6 +326,9 @@ mod tests {
         pids.sort_unstable();
         assert_eq!(pids, [12, 13]);
         assert!(tree.kill(&found[0].0).is_err());
+        assert!(!tree.is_populated(&found[0].0).unwrap(), "its folder says nothing of it");
+        fs::write(scope.join("cgroup.events"), "populated 1\nfrozen 0\n").unwrap();
+        assert!(tree.is_populated(&found[0].0).unwrap());
         let gone = Group::parse("/user.slice/gone").unwrap();
         assert_eq!(tree.processes(&gone).unwrap(), Vec::<i32>::new());
     }

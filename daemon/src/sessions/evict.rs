@@ -197,16 +197,16 @@ pub async fn end(mut whom: Whom, grace: Duration) -> Result<Ended, Result<Stubbo
         let told: HashSet<Process> = seen.keys().copied().collect();
         let looking = whom.clone();
         let work = tokio::task::spawn_blocking(move || round(&looking, &told, harsh));
-        let (alive, is_shut) = work.await.map_err(|e| Err(io::Error::other(e)))?.map_err(Err)?;
-        if alive.is_empty() && is_shut {
+        let (alive, is_empty) = work.await.map_err(|e| Err(io::Error::other(e)))?.map_err(Err)?;
+        if alive.is_empty() && is_empty {
             return Ok(Ended { all: listed(seen), killed: killed.len() });
         }
         if harsh {
             killed.extend(alive.keys());
         }
         if waited >= grace.saturating_add(STUBBORN) {
-            let shut = io::Error::other("its control group is empty and cannot be removed");
-            return Err(if alive.is_empty() { Err(shut) } else { Ok(Stubborn(listed(alive))) });
+            let unseen = io::Error::other("somebody is in its control group who cannot be found");
+            return Err(if alive.is_empty() { Err(unseen) } else { Ok(Stubborn(listed(alive))) });
         }
         whom.follow(&alive);
         seen.extend(alive);
@@ -217,8 +217,8 @@ pub async fn end(mut whom: Whom, grace: Duration) -> Result<Ended, Result<Stubbo
     }
 }
 
-/// One look at who is meant, with a signal for each; returns who lived then, and whether nobody can
-/// have come to them since.
+/// One look at who is meant, with a signal for each; returns who lived then, and whether there is nobody
+/// whom no look has met, as far as the kernel can say.
 fn round(whom: &Whom, told: &HashSet<Process>, harsh: bool) -> io::Result<(Named, bool)> {
     let signal = |handle: &Handle| {
         if harsh {
@@ -243,12 +243,11 @@ fn round(whom: &Whom, told: &HashSet<Process>, harsh: bool) -> io::Result<(Named
         return Ok((alive, true));
     }
     tree.tidy(group);
-    if group.home().is_none() {
-        return Ok((alive, true));
-    }
-    // Who came into it after the look may be at home by now; from here on nobody comes.
-    let is_shut = tree.is_shut(group);
-    Ok((whom.meet(signal)?, is_shut))
+    // A look meets nobody of those who start others faster than they can be looked at: the kernel says
+    // whether anybody is there. Who came into a group of threads after the look may be at home by now;
+    // from here on nobody comes.
+    let is_empty = tree.is_shut(group) && !tree.is_populated(group)?;
+    Ok((whom.meet(signal)?, is_empty))
 }
 
 #[cfg(test)]
