@@ -111,7 +111,7 @@ pub fn open_session(
     items: &PamItems,
     deadline: Deadline,
 ) -> Result<OpenedSession, NoAnswer> {
-    let opened: OpenedSession = ask(daemon, "OpenSession", items, deadline)?;
+    let opened: OpenedSession = ask(daemon, "EnterSession", items, deadline)?;
     let id = &opened.id;
     let fine = (1..=LONGEST_ID).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_graphic());
     if fine { Ok(opened) } else { Err(Garbage("the session's id is none").into()) }

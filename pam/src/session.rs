@@ -79,7 +79,7 @@ pub fn close(handle: &impl Handle, args: &[&CStr], facts: Facts<'_>) {
     };
     let deadline = Deadline::after(options.timeout);
     match stint_ask::close_session(facts.daemon, &id, deadline) {
-        Ok(()) => debug(handle, options, &format!("session {id} is closed")),
+        Ok(()) => debug(handle, options, &format!("the end of session {id} is told")),
         Err(error) => {
             handle.log(Level::Error, &format!("the end of session {id} is not reported: {error}"));
         }

@@ -32,7 +32,7 @@ pub enum For {
 pub const TABLE: [(&str, For); 36] = [
     ("Check", For::Module),
     ("RequestAtDoor", For::Module),
-    ("OpenSession", For::Module),
+    ("EnterSession", For::Module),
     ("PlaceSession", For::Module),
     ("CloseSession", For::Module),
     ("RunGroups", For::Module),

@@ -126,14 +126,14 @@ impl Interface {
     /// A session begins; answers with its id, and with the control group that the process enters
     /// itself before it starts anything; empty where it need not. For the PAM module, on its own
     /// socket.
-    async fn open_session(
+    async fn enter_session(
         &self,
         #[zbus(connection)] connection: &Connection,
         #[zbus(header)] header: Header<'_>,
         items: PamItems,
     ) -> Result<OpenedSession, BusError> {
         drop(items);
-        Err(self.refuse("OpenSession", connection, &header).await)
+        Err(self.refuse("EnterSession", connection, &header).await)
     }
 
     /// The process of a session could not enter its control group, and is put into another. For the

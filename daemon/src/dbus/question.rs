@@ -17,6 +17,7 @@ use super::authority::{Caller, authorize};
 use super::desk::Answer;
 use crate::domain::entrances::Entrance;
 use crate::engine::{Engine, Opened, Peer, Refusal};
+use crate::record::harmless;
 
 /// The most bytes of a message, and of what may wait to be read.
 pub(super) const LONGEST: usize = 16 * 1_024;
@@ -97,7 +98,7 @@ pub(super) fn read(message: &[u8]) -> io::Result<Call> {
 impl Call {
     /// Whether a session begins.
     pub(super) fn opens_session(&self) -> bool {
-        self.member == "OpenSession"
+        self.member == "EnterSession"
     }
 
     /// Whether it is about the place of a session: the kernel takes its time to say where a process
@@ -172,7 +173,7 @@ pub(super) async fn answer(
         Ok(answer) => Ok(Answer { reply: Vec::new(), ..answer? }),
         // Nobody else hears of it.
         Err(refusal) => {
-            eprintln!("stintd: {} of the module's: {refusal}", call.member);
+            eprintln!("stintd: {} of the module's: {refusal}", harmless(&call.member));
             Ok(Vec::new().into())
         }
     }
@@ -196,7 +197,7 @@ async fn dispatch(
             let asked: DoorRequest = call.argument()?;
             call.reply(&engine.request_at_door(peer, asked).await)
         }
-        "OpenSession" => {
+        "EnterSession" => {
             let items: PamItems = call.argument()?;
             let opened = engine.session_opened(peer, &items, entrance).await;
             let Opened { id, enters, then } =

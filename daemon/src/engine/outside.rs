@@ -28,21 +28,22 @@ impl Engine {
             let state = self.state();
             state.sessions.values().find(|open| open.group.as_ref() == Some(group)).cloned()
         };
-        if let Some(session) = session
-            && tree.of(session.process.pid).is_ok_and(|now| now == login)
-            && process::identify(session.process.pid).is_ok_and(|now| now == session.process)
-        {
+        let Some(session) = session else { return };
+        let pid = session.process.pid;
+        let is_there = tree.work(move |tree| tree.of(pid)).await.is_ok_and(|now| now == login);
+        if is_there && process::identify(pid).is_ok_and(|now| now == session.process) {
             self.place_again(session).await;
         }
     }
 
     async fn place_again(&self, mut session: Session) -> bool {
         let Some(grant) = session.grant.clone() else { return true };
-        if let Some((tree, group)) = self.tree.as_ref().zip(session.group.as_ref())
-            && tree.holds(group, session.process.pid).unwrap_or(false)
-        {
-            // By the other of the two ways to here.
-            return true;
+        if let Some((tree, group)) = self.tree.as_ref().zip(session.group.clone()) {
+            let pid = session.process.pid;
+            if tree.work(move |tree| tree.holds(&group, pid)).await.unwrap_or(false) {
+                // By the other of the two ways to here.
+                return true;
+            }
         }
         let peer = Peer { pid: session.process.pid, real_uid: session.uid };
         let place = self.put_into_place(peer, &mut session, &grant).await;

@@ -65,6 +65,7 @@ impl Engine {
             None => (items.ruser.clone(), peer.real_uid),
         };
         let (grant, role) = ground.unzip();
+        let entrance = entrance.filter(|entrance| grant.as_ref() == Some(&entrance.grant));
         let was_there = entrance.is_some();
         let entrance = entrance.or_else(|| {
             grant.as_ref().and_then(|grant| self.entrance_for(peer, process, threads, grant))

@@ -25,8 +25,8 @@ pub(super) struct Made {
     pause: Duration,
 }
 
-/// What the engine's task is told once answers are sent: its waking is not for those who wait for
-/// them.
+/// What tasks of the engine are told once answers are sent: their waking is not for those who wait
+/// for them.
 #[derive(Debug, Default)]
 pub(super) struct PutOff {
     made: Vec<Made>,
@@ -113,12 +113,10 @@ impl Engine {
     async fn try_to_settle(&self, made: Made) {
         let Some(tree) = &self.tree else { return };
         let Made { group, description, pause } = made;
-        if self.has_just_begun(&group) {
-            // Its process may be about to enter it.
+        if !self.shut_entrance(&group) {
             self.making.send(Made { group, description, pause }).ok();
             return;
         }
-        self.state().entrances.forget(&group);
         self.place_who_stayed_outside(&group).await;
         // What that has noted, no answer hands over.
         self.hand_over();
@@ -129,14 +127,19 @@ impl Engine {
         }
     }
 
-    /// Whether a session that this group is for began less than [`SOON`] ago. A wall clock that is
-    /// set back counts as time that has passed.
-    fn has_just_begun(&self, group: &Group) -> bool {
+    /// Has nobody told any more to enter this group. `false` where somebody has just been told to, less
+    /// than [`SOON`] ago, and may be about to. A wall clock that is set back counts as time that has
+    /// passed.
+    fn shut_entrance(&self, group: &Group) -> bool {
         let now = self.now().wall;
         let soon = i64::try_from(SOON.as_micros()).unwrap_or(i64::MAX);
-        let state = self.state();
+        let mut state = self.state();
         let mut of_it = state.sessions.values().filter(|open| open.group.as_ref() == Some(group));
-        of_it.any(|open| (0..soon).contains(&now.micros_since(open.opened_at)))
+        if of_it.any(|open| (0..soon).contains(&now.micros_since(open.opened_at))) {
+            return false;
+        }
+        state.entrances.forget(group);
+        true
     }
 
     /// Takes up what a stintd before this one has left.

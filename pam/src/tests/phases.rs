@@ -142,7 +142,7 @@ fn a_session_is_reported_and_its_end_too() {
     let mut pam = FakePam::sudo();
     let fake = FakeDaemon::saying(Message::of(RETURN, "ss", &("s-17", "")).greeted());
     assert_eq!(open(&mut pam, &[], alice(&fake.socket())), Outcome::Done);
-    assert!(fake.heard().windows(11).any(|part| part == b"OpenSession"));
+    assert!(fake.heard().windows(12).any(|part| part == b"EnterSession"));
     assert_eq!(pam.session.as_deref(), Some("s-17"));
 
     // It says nothing, and is not waited for.

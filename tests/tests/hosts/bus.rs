@@ -31,7 +31,7 @@ enum For {
 const TABLE: [(&str, For, &str, &str); 36] = [
     ("Check", For::Module, "(sssss)", "sudo alice alice '' ''"),
     ("RequestAtDoor", For::Module, "((sssss)sss)", "sudo root alice '' '' admin x ''"),
-    ("OpenSession", For::Module, "(sssss)", "sudo root alice '' ''"),
+    ("EnterSession", For::Module, "(sssss)", "sudo root alice '' ''"),
     ("PlaceSession", For::Module, "s", "0"),
     ("CloseSession", For::Module, "s", "0"),
     ("RunGroups", For::Module, "s", "g4t9"),
