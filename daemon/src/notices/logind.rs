@@ -91,9 +91,10 @@ fn in_scope(uid: u32, scope: &str) -> Option<String> {
     let text = fs::read_to_string(PathBuf::from(slice)).ok()?;
     let mut pids: Vec<u32> = text.lines().filter_map(|line| line.parse().ok()).collect();
     pids.sort_unstable();
-    pids.iter()
-        .take(LOOKED_AT)
-        .find_map(|pid| terminal_in(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?))
+    pids.iter().take(LOOKED_AT).find_map(|pid| {
+        let stat = fs::read(format!("/proc/{pid}/stat")).ok()?;
+        terminal_in(&String::from_utf8_lossy(&stat))
+    })
 }
 
 /// The terminal in a line of /proc/PID/stat, if it is a pseudo terminal: field 7 is its number,

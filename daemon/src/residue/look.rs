@@ -92,7 +92,9 @@ impl Look {
             .read(true)
             .custom_flags((OFlag::O_PATH | OFlag::O_DIRECTORY).bits())
             .open(&self.root)?;
-        let mounts = Mounts::parse(&std::fs::read_to_string(&self.mountinfo)?);
+        // People mount file systems of their own at places of any name.
+        let mountinfo = std::fs::read(&self.mountinfo)?;
+        let mounts = Mounts::parse(&String::from_utf8_lossy(&mountinfo));
         let until = self.clock.now().boot.saturating_add(LIMIT);
         let budget = Budget { clock: self.clock.clone(), until, files: FILES.1 };
         Ok(Looking { root, mounts, budget, own, picture: Picture::default() })

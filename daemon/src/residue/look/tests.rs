@@ -18,10 +18,10 @@ struct Host {
 impl Host {
     fn new() -> Self {
         let host = Self { folder: tempfile::tempdir().unwrap(), own: Own::default() };
-        host.write(
-            "mountinfo",
-            "22 1 0:21 / / rw - ext4 x rw\n23 22 0:1 / /home/far rw - nfs x rw\n",
-        );
+        // alice has one of her own, at a place whose name is no text.
+        let mounts = b"22 1 0:21 / / rw - ext4 x rw\n23 22 0:1 / /home/far rw - nfs x rw\n\
+            24 22 0:9 / /home/alice/\xff rw - fuse.x x rw\n";
+        fs::write(host.path("mountinfo"), mounts).unwrap();
         for folder in ["etc/sudoers.d", "etc/cron.d", "usr/bin", "tmp", "home/alice/.ssh"] {
             fs::create_dir_all(host.path(folder)).unwrap();
         }
