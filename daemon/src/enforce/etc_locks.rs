@@ -134,8 +134,11 @@ struct LockFile {
 
 impl Drop for LockFile {
     fn drop(&mut self) {
-        // A lock that stays is taken over by whoever comes next, once this process is gone.
-        let _ = remove(&self.folder, &self.name);
+        // Nobody else takes over a lock that stays before this process is gone.
+        let removed = || remove(&self.folder, &self.name);
+        if let Err(error) = removed().or_else(|_| removed()).or_else(|_| removed()) {
+            eprintln!("stintd: {} stays until the next change of groups: {error}", self.name);
+        }
     }
 }
 
@@ -243,7 +246,8 @@ fn owner(folder: &File, name: &str) -> io::Result<Owner> {
     let Some(pid) = text.trim_matches(['\0', '\n', ' ']).parse().ok().filter(|pid| *pid > 0) else {
         return Ok(Owner::Unsaid);
     };
-    // Our own id cannot be in it while we ask, so it is from a process that had it before us.
+    // Our own id cannot be in it while we ask: it is from a process that had it before us, or one that
+    // could not be removed.
     let dead =
         Pid::from_raw(pid) == getpid() || kill(Pid::from_raw(pid), None) == Err(Errno::ESRCH);
     Ok(if dead { Owner::Dead } else { Owner::Alive(pid) })
