@@ -88,10 +88,10 @@ pub struct Daemon<'a> {
 /// # Errors
 /// Whenever there is no reply by `deadline`, whatever the reason.
 pub fn exchange(daemon: Daemon<'_>, question: &[u8], deadline: Deadline) -> Result<Reply, Trouble> {
-    match ask(daemon, question, deadline) {
-        Err(Trouble::Closed) => ask(daemon, question, deadline),
-        outcome => outcome,
-    }
+    twice_if_closed(|| {
+        let stream = send_to(daemon, question, deadline)?;
+        read(&stream, deadline)
+    })
 }
 
 /// Sends `notice` and does not wait: it is in stintd's hands then, or in the socket's queue, where
@@ -100,15 +100,14 @@ pub fn exchange(daemon: Daemon<'_>, question: &[u8], deadline: Deadline) -> Resu
 /// # Errors
 /// When it cannot be sent by `deadline`, whatever the reason.
 pub fn tell(daemon: Daemon<'_>, notice: &[u8], deadline: Deadline) -> Result<(), Trouble> {
-    match send_to(daemon, notice, deadline) {
-        Err(Trouble::Closed) => send_to(daemon, notice, deadline).map(drop),
-        sent => sent.map(drop),
-    }
+    twice_if_closed(|| send_to(daemon, notice, deadline)).map(drop)
 }
 
-fn ask(daemon: Daemon<'_>, question: &[u8], deadline: Deadline) -> Result<Reply, Trouble> {
-    let stream = send_to(daemon, question, deadline)?;
-    read(&stream, deadline)
+fn twice_if_closed<T>(attempt: impl Fn() -> Result<T, Trouble>) -> Result<T, Trouble> {
+    match attempt() {
+        Err(Trouble::Closed) => attempt(),
+        outcome => outcome,
+    }
 }
 
 fn send_to(daemon: Daemon<'_>, bytes: &[u8], deadline: Deadline) -> Result<OwnedFd, Trouble> {

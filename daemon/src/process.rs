@@ -248,7 +248,10 @@ fn line_of(pid: i32) -> io::Result<Vec<Process>> {
 
 /// A file of a process. Its name is bytes of its own choosing, of any kind: what is no text of it is
 /// replaced, and nothing goes by it.
-fn read(pid: i32, file: &str) -> io::Result<String> {
+///
+/// # Errors
+/// When the process is gone, or `/proc` cannot be read.
+pub fn read(pid: i32, file: &str) -> io::Result<String> {
     let read = || {
         let mut text = Vec::with_capacity(ROOM);
         let file = File::open(format!("/proc/{pid}/{file}"))?;

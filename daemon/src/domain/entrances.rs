@@ -41,8 +41,8 @@ impl Entrances {
 
     /// Whether a check of this service is likely to be followed by a session that enters a group.
     #[must_use]
-    pub fn expects(&self, service: &ServiceName) -> bool {
-        self.services.contains(service)
+    pub fn expects(&self, service: &str) -> bool {
+        self.services.iter().any(|known| known.as_str() == service)
     }
 
     /// There is one for this process, and none any more for an earlier one of its number.
@@ -116,7 +116,7 @@ mod tests {
         for number in 0..1_000 {
             entrances.learn(&service(number));
         }
-        assert!(entrances.expects(&service(0)) && !entrances.expects(&service(999)));
+        assert!(entrances.expects("door0") && !entrances.expects("door999"));
         assert_eq!(entrances.services.len(), MOST_SERVICES);
     }
 }

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use stint_proto::{CheckAnswer, GrantId, PamItems, ServiceName, Uid, Verdict};
+use stint_proto::{CheckAnswer, GrantId, PamItems, Uid, Verdict};
 
 use super::sessions::new_id;
 use super::{Engine, Peer};
@@ -28,12 +28,11 @@ impl Engine {
         if answer.verdict != Verdict::Allow || self.tree.is_none() || !may_enter(peer) {
             return None;
         }
-        let service: ServiceName = items.service.parse().ok()?;
-        if !self.state().entrances.expects(&service) {
+        if !self.state().entrances.expects(&items.service) {
             return None;
         }
         let engine = Arc::clone(self);
-        let whose = format!("{service} of {}", items.subject(peer.real_uid));
+        let whose = format!("{} of {}", items.service, items.subject(peer.real_uid));
         Some(Box::new(move || engine.prepare(peer, &whose)))
     }
 

@@ -7,6 +7,8 @@ use std::path::PathBuf;
 use stint_proto::Uid;
 use zbus::{Connection, OwnedObjectPath, OwnedVariant};
 
+use crate::process;
+
 const LOGIND: &str = "org.freedesktop.login1";
 const PATH: &str = "/org/freedesktop/login1";
 const MANAGER: &str = "org.freedesktop.login1.Manager";
@@ -89,12 +91,9 @@ fn in_scope(uid: u32, scope: &str) -> Option<String> {
     }
     let slice = format!("/sys/fs/cgroup/user.slice/user-{uid}.slice/{scope}/cgroup.procs");
     let text = fs::read_to_string(PathBuf::from(slice)).ok()?;
-    let mut pids: Vec<u32> = text.lines().filter_map(|line| line.parse().ok()).collect();
+    let mut pids: Vec<i32> = text.lines().filter_map(|line| line.parse().ok()).collect();
     pids.sort_unstable();
-    pids.iter().take(LOOKED_AT).find_map(|pid| {
-        let stat = fs::read(format!("/proc/{pid}/stat")).ok()?;
-        terminal_in(&String::from_utf8_lossy(&stat))
-    })
+    pids.iter().take(LOOKED_AT).find_map(|pid| terminal_in(&process::read(*pid, "stat").ok()?))
 }
 
 /// The terminal in a line of /proc/PID/stat, if it is a pseudo terminal: field 7 is its number,

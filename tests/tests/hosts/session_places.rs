@@ -6,7 +6,7 @@
 use crate::common::{SOON, event_of, gated, grant, id, kill};
 use stint_tests::{Host, Shell, Suite, eventually};
 
-const POLICY: &str = r#"
+pub const POLICY: &str = r#"
 [roles.admin]
 sudo     = [{ commands = ["ALL"] }]
 password = false
@@ -16,7 +16,7 @@ grace    = "1s"
 const SLICE: &str = "/user.slice/user-1000.slice/";
 
 /// The processes of this command.
-fn pids(host: &Host, command: &str) -> Vec<String> {
+pub fn pids(host: &Host, command: &str) -> Vec<String> {
     host.run(&format!("pgrep -xf '{command}'")).stdout.lines().map(str::to_owned).collect()
 }
 

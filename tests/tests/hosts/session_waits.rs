@@ -5,14 +5,8 @@
 use std::time::Duration;
 
 use crate::common::{SOON, daemon, event_of, gated, grant, id};
+use crate::session_places::{POLICY, pids};
 use stint_tests::{Host, Shell, Suite, eventually};
-
-const POLICY: &str = r#"
-[roles.admin]
-sudo     = [{ commands = ["ALL"] }]
-password = false
-grace    = "1s"
-"#;
 
 /// The login's group and what is in it.
 const LOGINS: &str = "/sys/fs/cgroup/user.slice/user-1000.slice";
@@ -37,7 +31,7 @@ fn none_is_left(host: &Host) {
 }
 
 fn runs(host: &Host, command: &str) -> bool {
-    host.run(&format!("pgrep -xf '{command}'")).ok()
+    !pids(host, command).is_empty()
 }
 
 /// A shell in which sudo has opened a session before, all of which is over.
@@ -158,7 +152,11 @@ fn nobody_waits_for_the_word_of_an_end(suite: Suite) {
         let given = grant(&host, "alice admin --for 1h");
         shell.start("sudo -n sleep 6320");
         eventually("the session", SOON, || runs(&host, "sleep 6320").then_some(()));
-        event_of(&host, "session.opened", id(&given));
+        // The state has it, too: the next stintd goes by that.
+        let opened = "stint log --event session.opened --json";
+        eventually("the session in the state", SOON, || {
+            host.ok(opened).contains(&format!("\"{}\"", id(&given))).then_some(())
+        });
         let stintd = daemon(&host);
         host.freeze(&stintd);
         host.ok("pkill -xf 'sleep 6320'");
