@@ -14,8 +14,8 @@ MODULE_DIR ?= $(patsubst %/,%,$(dir $(firstword $(wildcard \
 DESTDIR ?=
 
 # The module and stint-run are built apart from the rest: built together they would share the
-# features of their dependencies, and carry an async runtime into every sudo and into a setuid
-# program.
+# features of their dependencies, and carry an async runtime into a setuid program. The module has a
+# profile of its own, for it needs no standard library.
 MODULE := --package stint-pam
 RUN := --package stint-run
 REST := --workspace --exclude stint-pam
@@ -31,10 +31,11 @@ all: build ## build the programs (the same as: make build)
 
 build: ## build stint, stintd, stint-sync, stint-run and pam_stint.so in release mode
 	tests/prepare.sh build
-	cargo build --release --locked $(MODULE)
+	cargo build --profile module --locked $(MODULE)
 	cargo build --release --locked $(RUN)
 	cargo build --release --locked --package stintd --package stint
 	cargo build --release --locked --package stint-sync
+	cp "$(TARGET)/module/libpam_stint.so" "$(RELEASE)/"
 
 deb: ## build the Debian package
 	tests/prepare.sh build

@@ -23,10 +23,11 @@ stint_build() {
         RUSTFLAGS="${RUSTFLAGS:-} --remap-path-prefix=$top=stint"
         RUSTFLAGS="$RUSTFLAGS --remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}=cargo"
         export RUSTFLAGS CARGO_TARGET_DIR="$1"
-        cargo build --release --locked --package stint-pam
+        cargo build --profile module --locked --package stint-pam
         cargo build --release --locked --package stint-run
         cargo build --release --locked --package stintd --package stint
         cargo build --release --locked --package stint-sync
+        cp "$1/module/libpam_stint.so" "$1/release/"
     ) >&2
     echo "$1/release"
 }

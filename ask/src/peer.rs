@@ -4,25 +4,17 @@
 //! It never blocks without that deadline, never raises SIGPIPE, believes nobody but the uid it is
 //! told to, takes no descriptors, and closes its own on every way out.
 
-use std::fmt;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
-use std::path::Path;
-use std::time::Duration;
+use core::time::Duration;
 
-use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::socket::sockopt::{PeerCredentials, SendTimeout};
-use nix::sys::socket::{
-    AddressFamily, MsgFlags, SockFlag, SockType, UnixAddr, connect, getsockopt, recv, send,
-    setsockopt, socket,
-};
-use nix::sys::time::TimeVal;
+use stint_wire::Garbage;
 
 use crate::clock::Deadline;
-use crate::wire::{Garbage, Incoming, Reply};
+use crate::incoming::Incoming;
+use crate::kernel::{Descriptor, Errno, Until};
+use crate::text::{Line, Say};
 
 /// Why there is no answer.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Trouble {
     /// The socket is not there, or nobody listens.
     Unreachable {
@@ -47,20 +39,27 @@ pub enum Trouble {
     Garbage(Garbage),
 }
 
-impl fmt::Display for Trouble {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Say for Trouble {
+    fn say(&self, line: &mut Line) {
         match self {
-            Self::Unreachable { errno } => write!(f, "stintd cannot be reached: {}", errno.desc()),
+            Self::Unreachable { errno } => {
+                line.push("stintd cannot be reached: ");
+                errno.say(line);
+            }
             Self::Impostor { uid } => {
-                write!(f, "an impostor: uid {uid} listens where stintd should, and is not believed")
+                line.push("an impostor: uid ");
+                line.push_number(*uid);
+                line.push(" listens where stintd should, and is not believed");
             }
-            Self::TimedOut => f.write_str("stintd did not answer within the timeout"),
-            Self::Closed => f.write_str("stintd closed the connection without an answer"),
+            Self::TimedOut => line.push("stintd did not answer within the timeout"),
+            Self::Closed => line.push("stintd closed the connection without an answer"),
             Self::Broken { errno } => {
-                write!(f, "the connection to stintd failed: {}", errno.desc())
+                line.push("the connection to stintd failed: ");
+                errno.say(line);
             }
-            Self::Garbage(garbage) => {
-                write!(f, "garbage came where stintd should answer: {garbage}")
+            Self::Garbage(Garbage(why)) => {
+                line.push("garbage came where stintd should answer: ");
+                line.push(why);
             }
         }
     }
@@ -76,21 +75,27 @@ impl From<Garbage> for Trouble {
 #[derive(Clone, Copy, Debug)]
 pub struct Daemon<'a> {
     /// The socket.
-    pub socket: &'a Path,
+    pub socket: &'a str,
     /// The uid of the process behind it.
     pub uid: u32,
 }
 
-/// Sends `question` and waits for the reply. Where the connection ends without one it asks once
-/// more: a stintd that is killed with the question taken is started again, and systemd, which
-/// holds the socket, lets the second question wait for that.
+/// Sends `question` and waits until the reply is complete. Where the connection ends without one it
+/// asks once more: a stintd that is killed with the question taken is started again, and systemd,
+/// which holds the socket, lets the second question wait for that.
 ///
 /// # Errors
 /// Whenever there is no reply by `deadline`, whatever the reason.
-pub fn exchange(daemon: Daemon<'_>, question: &[u8], deadline: Deadline) -> Result<Reply, Trouble> {
+pub fn exchange(
+    daemon: Daemon<'_>,
+    question: &[u8],
+    deadline: Deadline,
+    incoming: &mut Incoming<'_>,
+) -> Result<(), Trouble> {
     twice_if_closed(|| {
         let stream = send_to(daemon, question, deadline)?;
-        read(&stream, deadline)
+        incoming.restart();
+        read(&stream, deadline, incoming)
     })
 }
 
@@ -103,74 +108,66 @@ pub fn tell(daemon: Daemon<'_>, notice: &[u8], deadline: Deadline) -> Result<(),
     twice_if_closed(|| send_to(daemon, notice, deadline)).map(drop)
 }
 
-fn twice_if_closed<T>(attempt: impl Fn() -> Result<T, Trouble>) -> Result<T, Trouble> {
+fn twice_if_closed<T>(mut attempt: impl FnMut() -> Result<T, Trouble>) -> Result<T, Trouble> {
     match attempt() {
         Err(Trouble::Closed) => attempt(),
         outcome => outcome,
     }
 }
 
-fn send_to(daemon: Daemon<'_>, bytes: &[u8], deadline: Deadline) -> Result<OwnedFd, Trouble> {
+fn send_to(daemon: Daemon<'_>, bytes: &[u8], deadline: Deadline) -> Result<Descriptor, Trouble> {
     let stream = open(daemon.socket, deadline)?;
-    let peer = getsockopt(&stream, PeerCredentials).map_err(|errno| Trouble::Broken { errno })?;
-    if peer.uid() != daemon.uid {
-        return Err(Trouble::Impostor { uid: peer.uid() });
+    let uid = stream.peer_uid().map_err(|errno| Trouble::Broken { errno })?;
+    if uid != daemon.uid {
+        return Err(Trouble::Impostor { uid });
     }
     write(&stream, bytes, deadline)?;
     Ok(stream)
 }
 
-fn open(path: &Path, deadline: Deadline) -> Result<OwnedFd, Trouble> {
-    let address = UnixAddr::new(path).map_err(|errno| Trouble::Unreachable { errno })?;
-    let stream = socket(AddressFamily::Unix, SockType::Stream, SockFlag::SOCK_CLOEXEC, None)
-        .map_err(|errno| Trouble::Broken { errno })?;
+fn open(path: &str, deadline: Deadline) -> Result<Descriptor, Trouble> {
+    let stream = Descriptor::stream().map_err(|errno| Trouble::Broken { errno })?;
     loop {
         // A full backlog blocks connect for as long as this says, and no longer.
         let left = deadline.left().ok_or(Trouble::TimedOut)?;
-        setsockopt(&stream, SendTimeout, &timeval(left))
-            .map_err(|errno| Trouble::Broken { errno })?;
-        match connect(stream.as_raw_fd(), &address) {
-            Ok(()) | Err(Errno::EISCONN) => return Ok(stream),
-            Err(Errno::EINTR | Errno::EAGAIN) => {}
+        stream.limit_sending(left).map_err(|errno| Trouble::Broken { errno })?;
+        match stream.connect(path) {
+            Ok(()) | Err(Errno::IS_CONNECTED) => return Ok(stream),
+            Err(Errno::INTERRUPTED | Errno::AGAIN) => {}
             Err(errno) => return Err(Trouble::Unreachable { errno }),
         }
     }
 }
 
-/// At least one microsecond: zero would mean for ever.
-fn timeval(left: Duration) -> TimeVal {
-    let seconds = i64::try_from(left.as_secs()).unwrap_or(60);
-    TimeVal::new(seconds, i64::from(left.subsec_micros()).max(1))
-}
-
-fn write(stream: &OwnedFd, mut bytes: &[u8], deadline: Deadline) -> Result<(), Trouble> {
+fn write(stream: &Descriptor, mut bytes: &[u8], deadline: Deadline) -> Result<(), Trouble> {
     while !bytes.is_empty() {
-        let flags = MsgFlags::MSG_NOSIGNAL | MsgFlags::MSG_DONTWAIT;
-        match send(stream.as_raw_fd(), bytes, flags) {
+        match stream.send(bytes) {
             Ok(sent) => bytes = bytes.get(sent..).unwrap_or_default(),
-            Err(Errno::EAGAIN) => wait(stream, PollFlags::POLLOUT, deadline)?,
-            Err(Errno::EINTR) => {}
-            Err(Errno::EPIPE | Errno::ECONNRESET) => return Err(Trouble::Closed),
+            Err(Errno::AGAIN) => wait(stream, Until::Writable, deadline)?,
+            Err(Errno::INTERRUPTED) => {}
+            Err(Errno::PIPE | Errno::RESET) => return Err(Trouble::Closed),
             Err(errno) => return Err(Trouble::Broken { errno }),
         }
     }
     Ok(())
 }
 
-fn read(stream: &OwnedFd, deadline: Deadline) -> Result<Reply, Trouble> {
-    let mut incoming = Incoming::default();
-    let mut chunk = [0_u8; 4096];
+fn read(
+    stream: &Descriptor,
+    deadline: Deadline,
+    incoming: &mut Incoming<'_>,
+) -> Result<(), Trouble> {
     loop {
         // Not in recv: there the kernel also wakes who waits when stintd has read the question.
-        wait(stream, PollFlags::POLLIN, deadline)?;
-        match recv(stream.as_raw_fd(), &mut chunk, MsgFlags::MSG_DONTWAIT) {
-            Ok(0) | Err(Errno::ECONNRESET) => return Err(Trouble::Closed),
+        wait(stream, Until::Readable, deadline)?;
+        match stream.receive(incoming.room()) {
+            Ok(0) | Err(Errno::RESET) => return Err(Trouble::Closed),
             Ok(count) => {
-                if let Some(reply) = incoming.feed(chunk.get(..count).unwrap_or_default())? {
-                    return Ok(reply);
+                if incoming.came(count)? {
+                    return Ok(());
                 }
             }
-            Err(Errno::EAGAIN | Errno::EINTR) => {}
+            Err(Errno::AGAIN | Errno::INTERRUPTED) => {}
             Err(errno) => return Err(Trouble::Broken { errno }),
         }
     }
@@ -178,14 +175,13 @@ fn read(stream: &OwnedFd, deadline: Deadline) -> Result<Reply, Trouble> {
 
 /// Waits until more can be sent or read, the stream has ended, or a signal came; errs once the
 /// deadline passed.
-fn wait(stream: &OwnedFd, until: PollFlags, deadline: Deadline) -> Result<(), Trouble> {
+fn wait(stream: &Descriptor, until: Until, deadline: Deadline) -> Result<(), Trouble> {
     let left = deadline.left().ok_or(Trouble::TimedOut)?;
     // Rounded up, so that the last millisecond is slept through and not spun through.
-    let timeout = PollTimeout::try_from(left.saturating_add(Duration::from_millis(1)))
-        .map_err(|_| Trouble::TimedOut)?;
-    match poll(&mut [PollFd::new(stream.as_fd(), until)], timeout) {
-        Ok(0) => Err(Trouble::TimedOut),
-        Ok(_) | Err(Errno::EINTR) => Ok(()),
+    let millis = left.saturating_add(Duration::from_millis(1)).as_millis();
+    match stream.wait(until, i32::try_from(millis).unwrap_or(i32::MAX)) {
+        Ok(false) => Err(Trouble::TimedOut),
+        Ok(true) | Err(Errno::INTERRUPTED) => Ok(()),
         Err(errno) => Err(Trouble::Broken { errno }),
     }
 }

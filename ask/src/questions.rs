@@ -1,58 +1,62 @@
 //! The questions to stintd, and how an answer is told from anything else. Decides nothing: an
 //! answer is passed on, all else is an error.
 
-use std::fmt;
-
-use nix::unistd::Uid;
-use stint_proto::body::Body;
-use stint_proto::{CheckAnswer, DoorRequest, GrantId, OpenedSession, PamItems};
+use stint_wire::header::NO_REPLY_EXPECTED;
+use stint_wire::{Array, Decode, Encode, Garbage, Given, Items, LONGEST, Opened, Request, Writer};
 
 use crate::clock::Deadline;
+use crate::incoming::{self, Incoming, Reply, Room, returned};
+use crate::kernel::effective_uid;
 use crate::peer::{self, Daemon, Trouble};
-use crate::text::harmless;
-use crate::wire::{self, Garbage, Reply};
+use crate::text::{Line, Say};
 
 /// The most characters of a session's id.
-const LONGEST_ID: usize = 128;
+pub const LONGEST_ID: usize = 128;
+
+/// Room for a question of PAM's items and for less.
+const SHORT: usize = 2 * 1_024;
 
 /// Why a question has no answer.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum NoAnswer {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoAnswer<'a> {
     /// Nothing usable came back.
     Trouble(Trouble),
     /// stintd refused to answer.
     Refused {
-        /// The error's D-Bus name, made harmless.
-        name: String,
-        /// Its message, made harmless.
-        text: String,
+        /// The error's D-Bus name, as it came.
+        name: &'a str,
+        /// Its message, as it came.
+        text: &'a str,
     },
 }
 
-impl fmt::Display for NoAnswer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Say for NoAnswer<'_> {
+    fn say(&self, line: &mut Line) {
         match self {
-            Self::Trouble(trouble) => trouble.fmt(f),
+            Self::Trouble(trouble) => trouble.say(line),
             Self::Refused { name, text } => {
-                write!(f, "stintd answered with an error: {name}: {text}")
+                line.push("stintd answered with an error: ");
+                line.push_harmless(name);
+                line.push(": ");
+                line.push_harmless(text);
             }
         }
     }
 }
 
-impl From<Trouble> for NoAnswer {
+impl From<Trouble> for NoAnswer<'_> {
     fn from(trouble: Trouble) -> Self {
         Self::Trouble(trouble)
     }
 }
 
-impl From<Garbage> for NoAnswer {
+impl From<Garbage> for NoAnswer<'_> {
     fn from(garbage: Garbage) -> Self {
         Self::Trouble(Trouble::Garbage(garbage))
     }
 }
 
-impl NoAnswer {
+impl NoAnswer<'_> {
     /// Whether nobody spoke at all: stintd is not there, or hangs.
     #[must_use]
     pub fn is_silence(&self) -> bool {
@@ -63,18 +67,33 @@ impl NoAnswer {
     }
 }
 
-fn ask<Q: Body, A: Body>(
-    daemon: Daemon<'_>,
-    member: &'static str,
+/// Writes a call of `member`, where there is room for it.
+fn write<'a, Q: Encode>(
+    room: &'a mut [u8],
+    flags: u8,
+    member: &str,
     question: &Q,
+) -> Result<&'a [u8], Garbage> {
+    let mut writer = Writer::new(room);
+    incoming::call(&mut writer, effective_uid(), flags, member, question);
+    writer.written().ok_or(Garbage("the question is too long"))
+}
+
+/// Asks a question of at most `ROOM` bytes; the answer stays in `room`.
+fn ask<'a, const ROOM: usize, A: Decode<'a>>(
+    daemon: Daemon<'_>,
+    member: &str,
+    question: &impl Encode,
     deadline: Deadline,
-) -> Result<A, NoAnswer> {
-    let question = wire::call(Uid::effective().as_raw(), member, question)?;
-    match peer::exchange(daemon, &question, deadline)? {
-        Reply::Return(returned) => Ok(returned.value()?),
-        Reply::Error { name, text } => {
-            Err(NoAnswer::Refused { name: harmless(&name), text: harmless(&text) })
-        }
+    room: &'a mut Room,
+) -> Result<A, NoAnswer<'a>> {
+    let mut written = [0; ROOM];
+    let question = write(&mut written, 0, member, question)?;
+    let mut incoming = Incoming::new(room);
+    peer::exchange(daemon, question, deadline, &mut incoming)?;
+    match incoming.reply()? {
+        Reply::Return(message) => Ok(returned(&message)?),
+        Reply::Error { name, text } => Err(NoAnswer::Refused { name, text }),
     }
 }
 
@@ -82,37 +101,40 @@ fn ask<Q: Body, A: Body>(
 ///
 /// # Errors
 /// If there is no answer.
-pub fn check(
+pub fn check<'a>(
     daemon: Daemon<'_>,
-    items: &PamItems,
+    items: &Items<'_>,
     deadline: Deadline,
-) -> Result<CheckAnswer, NoAnswer> {
-    ask(daemon, "Check", items, deadline)
+    room: &'a mut Room,
+) -> Result<Given<'a>, NoAnswer<'a>> {
+    ask::<SHORT, _>(daemon, "Check", items, deadline, room)
 }
 
 /// Asks for a role in the person's name.
 ///
 /// # Errors
 /// If there is no answer.
-pub fn request_at_door(
+pub fn request_at_door<'a>(
     daemon: Daemon<'_>,
-    asked: &DoorRequest,
+    asked: &Request<'_>,
     deadline: Deadline,
-) -> Result<CheckAnswer, NoAnswer> {
-    ask(daemon, "RequestAtDoor", asked, deadline)
+    room: &'a mut Room,
+) -> Result<Given<'a>, NoAnswer<'a>> {
+    ask::<LONGEST, _>(daemon, "RequestAtDoor", asked, deadline, room)
 }
 
 /// Reports a session, and gets its id, and the control group that is to be entered.
 ///
 /// # Errors
 /// If there is no answer, or the id is no id.
-pub fn open_session(
+pub fn open_session<'a>(
     daemon: Daemon<'_>,
-    items: &PamItems,
+    items: &Items<'_>,
     deadline: Deadline,
-) -> Result<OpenedSession, NoAnswer> {
-    let opened: OpenedSession = ask(daemon, "EnterSession", items, deadline)?;
-    let id = &opened.id;
+    room: &'a mut Room,
+) -> Result<Opened<'a>, NoAnswer<'a>> {
+    let opened: Opened<'_> = ask::<SHORT, _>(daemon, "EnterSession", items, deadline, room)?;
+    let id = opened.id;
     let fine = (1..=LONGEST_ID).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_graphic());
     if fine { Ok(opened) } else { Err(Garbage("the session's id is none").into()) }
 }
@@ -122,17 +144,23 @@ pub fn open_session(
 ///
 /// # Errors
 /// If there is no answer.
-pub fn place_session(daemon: Daemon<'_>, id: &String, deadline: Deadline) -> Result<(), NoAnswer> {
-    ask(daemon, "PlaceSession", id, deadline)
+pub fn place_session<'a>(
+    daemon: Daemon<'_>,
+    id: &str,
+    deadline: Deadline,
+    room: &'a mut Room,
+) -> Result<(), NoAnswer<'a>> {
+    ask::<SHORT, _>(daemon, "PlaceSession", &id, deadline, room)
 }
 
 /// Reports the end of a session. Nothing hangs on an answer, so none is waited for.
 ///
 /// # Errors
 /// If it cannot be reported.
-pub fn close_session(daemon: Daemon<'_>, id: &String, deadline: Deadline) -> Result<(), NoAnswer> {
-    let notice = wire::notice(Uid::effective().as_raw(), "CloseSession", id)?;
-    Ok(peer::tell(daemon, &notice, deadline)?)
+pub fn close_session(daemon: Daemon<'_>, id: &str, deadline: Deadline) -> Result<(), Trouble> {
+    let mut written = [0; SHORT];
+    let notice = write(&mut written, NO_REPLY_EXPECTED, "CloseSession", &id)?;
+    peer::tell(daemon, notice, deadline)
 }
 
 /// Asks for the numbers of the groups which the role of this grant confers, for a program that the
@@ -140,10 +168,11 @@ pub fn close_session(daemon: Daemon<'_>, id: &String, deadline: Deadline) -> Res
 ///
 /// # Errors
 /// If there is no answer, or the process's real uid does not hold this grant now.
-pub fn run_groups(
+pub fn run_groups<'a>(
     daemon: Daemon<'_>,
-    grant: &GrantId,
+    grant: &str,
     deadline: Deadline,
-) -> Result<Vec<u32>, NoAnswer> {
-    ask(daemon, "RunGroups", &grant.as_str().to_owned(), deadline)
+    room: &'a mut Room,
+) -> Result<Array<'a, u32>, NoAnswer<'a>> {
+    ask::<SHORT, _>(daemon, "RunGroups", &grant, deadline, room)
 }

@@ -1,99 +1,135 @@
 //! The entry points: from PAM's arguments to a decision, from a decision to PAM's code. No rules
-//! but two: a panic denies, and a phase that the module does not serve fails.
+//! but one: a phase that the module does not serve fails.
 
-use std::ffi::CStr;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
+use core::ffi::{c_char, c_int};
 
-use nix::unistd::Uid;
-use pam::constants::{PAM_SILENT, PamFlag, PamResultCode};
-use pam::module::{PamHandle, PamHooks};
-use stint_ask::Daemon;
-use stint_proto::PAM_SOCKET;
+use stint_ask::{Daemon, Line, kernel};
+use stint_wire::PAM_SOCKET;
 
 use crate::account::{self, Decision, Facts};
-use crate::ffi::Pam;
+use crate::ffi::{Arguments, Pam, RawHandle};
 use crate::handle::{Handle, Level};
 use crate::session::{self, Outcome};
 
-/// The module.
-struct Stint;
+// Linux-PAM, _pam_types.h.
+const PAM_SUCCESS: c_int = 0;
+const PAM_SERVICE_ERR: c_int = 3;
+const PAM_PERM_DENIED: c_int = 6;
+const PAM_SESSION_ERR: c_int = 14;
+const PAM_SILENT: c_int = 0x8000;
 
-pam::pam_hooks!(Stint);
-
-impl PamHooks for Stint {
-    fn acct_mgmt(handle: &mut PamHandle, args: Vec<&CStr>, flags: PamFlag) -> PamResultCode {
-        guard(handle, PamResultCode::PAM_PERM_DENIED, |pam| {
-            match account::decide(pam, &args, facts(flags)) {
-                Decision::In => PamResultCode::PAM_SUCCESS,
-                Decision::Out => PamResultCode::PAM_PERM_DENIED,
-            }
-        })
-    }
-
-    fn sm_open_session(handle: &mut PamHandle, args: Vec<&CStr>, flags: PamFlag) -> PamResultCode {
-        guard(handle, PamResultCode::PAM_SESSION_ERR, |pam| {
-            match session::open(pam, &args, facts(flags)) {
-                Outcome::Done => PamResultCode::PAM_SUCCESS,
-                Outcome::Failed => PamResultCode::PAM_SESSION_ERR,
-            }
-        })
-    }
-
-    fn sm_close_session(handle: &mut PamHandle, args: Vec<&CStr>, flags: PamFlag) -> PamResultCode {
-        guard(handle, PamResultCode::PAM_SESSION_ERR, |pam| {
-            session::close(pam, &args, facts(flags));
-            PamResultCode::PAM_SUCCESS
-        })
-    }
-
-    fn sm_authenticate(handle: &mut PamHandle, _: Vec<&CStr>, _: PamFlag) -> PamResultCode {
-        misplaced(handle, "auth")
-    }
-
-    /// Fails like the rest of the auth phase: success would be a word of consent from a line that
-    /// should not be there, and no credentials of stint's hang on it.
-    fn sm_setcred(handle: &mut PamHandle, _: Vec<&CStr>, _: PamFlag) -> PamResultCode {
-        misplaced(handle, "auth")
-    }
-
-    fn sm_chauthtok(handle: &mut PamHandle, _: Vec<&CStr>, _: PamFlag) -> PamResultCode {
-        misplaced(handle, "password")
-    }
-}
-
-fn facts(flags: PamFlag) -> Facts<'static> {
-    Facts {
-        real_uid: stint_proto::Uid(Uid::current().as_raw()),
-        silent: flags & PAM_SILENT != 0,
-        daemon: Daemon { socket: Path::new(PAM_SOCKET), uid: 0 },
-    }
-}
-
-fn misplaced(handle: &mut PamHandle, phase: &str) -> PamResultCode {
-    guard(handle, PamResultCode::PAM_SERVICE_ERR, |pam| {
-        let line = format!("pam_stint belongs into account and session lines, not into {phase}");
-        pam.log(Level::Error, &line);
-        PamResultCode::PAM_SERVICE_ERR
-    })
-}
-
-/// Runs a phase; a panic in it is logged and becomes `otherwise`. (The binding's own guard around
-/// this would answer with `PAM_ABORT`.)
+/// The account phase.
 ///
-/// A panic must not print either: standard error may be anybody's. The hook that keeps it quiet
-/// belongs to this library's own copy of Rust's runtime, which nobody else in the process sees.
-fn guard(
-    handle: &mut PamHandle,
-    otherwise: PamResultCode,
-    phase: impl FnOnce(&mut Pam<'_>) -> PamResultCode,
-) -> PamResultCode {
-    std::panic::set_hook(Box::new(|_| {}));
-    let mut pam = Pam(handle);
-    catch_unwind(AssertUnwindSafe(|| phase(&mut pam))).unwrap_or_else(|payload| {
-        // Dropping what a panic carries could panic again.
-        std::mem::forget(payload);
-        pam.log(Level::Error, "denied: the module has a bug and panicked");
-        otherwise
-    })
+/// # Safety
+/// As for every function here: PAM calls it, with its own handle and with `count` arguments, each a
+/// NUL-terminated string, all of which stay as they are until it returns.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn pam_sm_acct_mgmt(
+    handle: RawHandle,
+    flags: c_int,
+    count: c_int,
+    arguments: *const *const c_char,
+) -> c_int {
+    // SAFETY: what PAM promises is what these two need.
+    let (pam, arguments) = unsafe { (Pam::new(handle), Arguments::new(count, arguments)) };
+    match account::decide(&pam, arguments, facts(flags)) {
+        Decision::In => PAM_SUCCESS,
+        Decision::Out => PAM_PERM_DENIED,
+    }
+}
+
+/// The session phase, at its beginning.
+///
+/// # Safety
+/// As above.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn pam_sm_open_session(
+    handle: RawHandle,
+    flags: c_int,
+    count: c_int,
+    arguments: *const *const c_char,
+) -> c_int {
+    // SAFETY: what PAM promises is what these two need.
+    let (mut pam, arguments) = unsafe { (Pam::new(handle), Arguments::new(count, arguments)) };
+    match session::open(&mut pam, arguments, facts(flags)) {
+        Outcome::Done => PAM_SUCCESS,
+        Outcome::Failed => PAM_SESSION_ERR,
+    }
+}
+
+/// The session phase, at its end.
+///
+/// # Safety
+/// As above.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn pam_sm_close_session(
+    handle: RawHandle,
+    flags: c_int,
+    count: c_int,
+    arguments: *const *const c_char,
+) -> c_int {
+    // SAFETY: what PAM promises is what these two need.
+    let (pam, arguments) = unsafe { (Pam::new(handle), Arguments::new(count, arguments)) };
+    session::close(&pam, arguments, facts(flags));
+    PAM_SUCCESS
+}
+
+/// Not served.
+///
+/// # Safety
+/// As above.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn pam_sm_authenticate(
+    handle: RawHandle,
+    _: c_int,
+    _: c_int,
+    _: *const *const c_char,
+) -> c_int {
+    // SAFETY: what PAM promises is what this needs.
+    misplaced(&unsafe { Pam::new(handle) }, "auth")
+}
+
+/// Fails like the rest of the auth phase: success would be a word of consent from a line that
+/// should not be there, and no credentials of stint's hang on it.
+///
+/// # Safety
+/// As above.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn pam_sm_setcred(
+    handle: RawHandle,
+    _: c_int,
+    _: c_int,
+    _: *const *const c_char,
+) -> c_int {
+    // SAFETY: what PAM promises is what this needs.
+    misplaced(&unsafe { Pam::new(handle) }, "auth")
+}
+
+/// Not served.
+///
+/// # Safety
+/// As above.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn pam_sm_chauthtok(
+    handle: RawHandle,
+    _: c_int,
+    _: c_int,
+    _: *const *const c_char,
+) -> c_int {
+    // SAFETY: what PAM promises is what this needs.
+    misplaced(&unsafe { Pam::new(handle) }, "password")
+}
+
+fn facts(flags: c_int) -> Facts<'static> {
+    Facts {
+        real_uid: kernel::real_uid(),
+        silent: flags & PAM_SILENT != 0,
+        daemon: Daemon { socket: PAM_SOCKET, uid: 0 },
+    }
+}
+
+fn misplaced(pam: &Pam, phase: &str) -> c_int {
+    let line = ["pam_stint belongs into account and session lines, not into ", phase];
+    pam.log(Level::Error, &Line::of(line));
+    PAM_SERVICE_ERR
 }

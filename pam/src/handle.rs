@@ -1,6 +1,8 @@
 //! What the module needs of PAM, as a trait, so that its rules run without libpam. No rules here.
 
-use std::ffi::CString;
+use core::ffi::CStr;
+
+use stint_ask::{Line, Text};
 
 /// The PAM items that the module reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,28 +41,34 @@ pub enum Level {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NoItem;
 
+/// What a person typed, of at most 4,096 bytes; stintd says what is too long for it.
+pub type Typed = Text<4_097>;
+
+/// A session's id.
+pub type SessionId = Text<{ stint_ask::LONGEST_ID + 1 }>;
+
 /// One call of PAM.
 pub trait Handle {
-    /// An item; `None` if it is not set.
+    /// Shows an item to `read`, `None` if it is not set; PAM may change it afterwards.
     ///
     /// # Errors
     /// If PAM does not answer.
-    fn item(&self, item: Item) -> Result<Option<CString>, NoItem>;
+    fn item<R>(&self, item: Item, read: impl FnOnce(Option<&CStr>) -> R) -> Result<R, NoItem>;
 
     /// Shows the person one line. Whether it arrives changes nothing, so nothing is returned.
-    fn tell(&self, tone: Tone, line: &str);
+    fn tell(&self, tone: Tone, line: &Line);
 
     /// Asks the person for one line, shown as they type it; `None` if there is nobody to ask, or
     /// they leave.
-    fn ask(&self, question: &str) -> Option<String>;
+    fn ask<'a>(&self, question: &Line, answer: &'a mut Typed) -> Option<&'a Typed>;
 
     /// Writes one line to the system's log (facility authpriv).
-    fn log(&self, level: Level, line: &str);
+    fn log(&self, level: Level, line: &Line);
 
     /// Keeps the id of the session that was opened, until the PAM transaction ends; `false` if PAM
     /// would not.
-    fn keep_session(&mut self, id: &str) -> bool;
+    fn keep_session(&mut self, id: &SessionId) -> bool;
 
     /// The id that was kept.
-    fn kept_session(&self) -> Option<String>;
+    fn kept_session(&self) -> Option<SessionId>;
 }

@@ -1,14 +1,15 @@
 //! What PAM says about the call, checked. Opens nothing, asks nobody.
 
-use std::fmt;
+use core::ffi::CStr;
 
-use stint_proto::PamItems;
-use stint_proto::text::is_harmless;
+use stint_ask::{Line, Say, Text};
+use stint_wire::Items;
+use stint_wire::text::is_harmless;
 
 use crate::handle::{Handle, Item};
 
 /// The most bytes of an item.
-pub const LONGEST_ITEM: usize = 256;
+const LONGEST_ITEM: usize = 256;
 
 /// Why the items cannot be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,24 +18,22 @@ pub enum BadItem {
     Withheld(Item),
     /// It must be set and is not.
     Missing(Item),
-    /// It is longer than [`LONGEST_ITEM`].
+    /// It is longer than 256 bytes.
     TooLong(Item),
     /// It is no UTF-8, or has control characters.
     NoText(Item),
 }
 
-impl fmt::Display for BadItem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Withheld(item) => write!(f, "{} cannot be read", name(*item)),
-            Self::Missing(item) => write!(f, "{} is not set", name(*item)),
-            Self::TooLong(item) => {
-                write!(f, "{} is longer than {LONGEST_ITEM} bytes", name(*item))
-            }
-            Self::NoText(item) => {
-                write!(f, "{} is no UTF-8 text free of control characters", name(*item))
-            }
-        }
+impl Say for BadItem {
+    fn say(&self, line: &mut Line) {
+        let (item, why) = match self {
+            Self::Withheld(item) => (item, " cannot be read"),
+            Self::Missing(item) => (item, " is not set"),
+            Self::TooLong(item) => (item, " is longer than 256 bytes"),
+            Self::NoText(item) => (item, " is no UTF-8 text free of control characters"),
+        };
+        line.push(name(*item));
+        line.push(why);
     }
 }
 
@@ -48,31 +47,60 @@ const fn name(item: Item) -> &'static str {
     }
 }
 
-fn read(handle: &impl Handle, item: Item) -> Result<String, BadItem> {
-    let Some(value) = handle.item(item).map_err(|_| BadItem::Withheld(item))? else {
-        return Ok(String::new());
-    };
-    if value.as_bytes().len() > LONGEST_ITEM {
-        return Err(BadItem::TooLong(item));
-    }
-    let text = value.into_string().map_err(|_| BadItem::NoText(item))?;
-    if text.chars().all(is_harmless) { Ok(text) } else { Err(BadItem::NoText(item)) }
+/// The items of a call, in memory of the module's own: nothing refers to PAM's after PAM is called
+/// again.
+#[derive(Debug, Default)]
+pub struct OwnItems {
+    service: OwnItem,
+    user: OwnItem,
+    ruser: OwnItem,
+    tty: OwnItem,
+    rhost: OwnItem,
 }
 
-/// Reads the items of a call.
-///
-/// # Errors
-/// On an item that is unreadable, too long or no plain text, and on a missing service.
-pub fn read_items(handle: &impl Handle) -> Result<PamItems, BadItem> {
-    let service = read(handle, Item::Service)?;
-    if service.is_empty() {
-        return Err(BadItem::Missing(Item::Service));
+type OwnItem = Text<{ LONGEST_ITEM + 1 }>;
+
+impl OwnItems {
+    /// Reads the items of a call.
+    ///
+    /// # Errors
+    /// On an item that is unreadable, too long or no plain text, and on a missing service.
+    pub fn read(&mut self, handle: &impl Handle) -> Result<Items<'_>, BadItem> {
+        for (item, text) in [
+            (Item::Service, &mut self.service),
+            (Item::User, &mut self.user),
+            (Item::Ruser, &mut self.ruser),
+            (Item::Tty, &mut self.tty),
+            (Item::Rhost, &mut self.rhost),
+        ] {
+            let copied = handle.item(item, |value| match value {
+                Some(value) => copy(item, value, text),
+                None => Ok(()),
+            });
+            copied.map_err(|_| BadItem::Withheld(item))??;
+        }
+        let service = self.service.as_str();
+        if service.is_empty() {
+            return Err(BadItem::Missing(Item::Service));
+        }
+        Ok(Items {
+            service,
+            user: self.user.as_str(),
+            ruser: self.ruser.as_str(),
+            tty: self.tty.as_str(),
+            rhost: self.rhost.as_str(),
+        })
     }
-    Ok(PamItems {
-        service,
-        user: read(handle, Item::User)?,
-        ruser: read(handle, Item::Ruser)?,
-        tty: read(handle, Item::Tty)?,
-        rhost: read(handle, Item::Rhost)?,
-    })
+}
+
+fn copy(item: Item, value: &CStr, to: &mut OwnItem) -> Result<(), BadItem> {
+    if value.to_bytes().len() > LONGEST_ITEM {
+        return Err(BadItem::TooLong(item));
+    }
+    let text = value.to_str().map_err(|_| BadItem::NoText(item))?;
+    if !text.chars().all(is_harmless) {
+        return Err(BadItem::NoText(item));
+    }
+    to.push(text);
+    Ok(())
 }

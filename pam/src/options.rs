@@ -1,11 +1,10 @@
 //! What stands behind the module's name in a PAM file. Reads nothing else; a mistake is an error,
 //! which denies.
 
-use std::ffi::CStr;
-use std::fmt;
-use std::time::Duration;
+use core::ffi::CStr;
+use core::time::Duration;
 
-use stint_ask::harmless;
+use stint_ask::{Line, Say};
 
 /// The module's options.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,33 +26,35 @@ impl Default for Options {
 }
 
 /// Why the options cannot be.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum BadOption {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BadOption<'a> {
     /// There is no such option.
     Unknown {
-        /// As it was written, made harmless.
-        option: String,
+        /// As it was written.
+        option: &'a [u8],
     },
     /// The timeout is no number of seconds from 1 to 60.
     Timeout {
-        /// As it was written, made harmless.
-        value: String,
+        /// As it was written.
+        value: &'a [u8],
     },
 }
 
-impl fmt::Display for BadOption {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
+impl Say for BadOption<'_> {
+    fn say(&self, line: &mut Line) {
+        let (before, found, after) = match self {
             Self::Unknown { option } => {
-                write!(
-                    f,
-                    "unknown option \"{option}\": timeout=SECONDS, quiet, prompt, debug exist"
-                )
+                ("unknown option \"", option, "\": timeout=SECONDS, quiet, prompt, debug exist")
             }
             Self::Timeout { value } => {
-                write!(f, "timeout=\"{value}\" is no timeout: it takes whole seconds, 1 to 60")
+                ("timeout=\"", value, "\" is no timeout: it takes whole seconds, 1 to 60")
             }
-        }
+        };
+        let mut text = Line::default();
+        text.push_lossy(found);
+        line.push(before);
+        line.push_harmless(text.as_str());
+        line.push(after);
     }
 }
 
@@ -62,17 +63,18 @@ impl Options {
     ///
     /// # Errors
     /// On anything that is not an option, and on a timeout out of bounds.
-    pub fn parse(args: &[&CStr]) -> Result<Self, BadOption> {
+    pub fn parse<'a>(arguments: impl Iterator<Item = &'a CStr>) -> Result<Self, BadOption<'a>> {
         let mut options = Self::default();
-        for arg in args {
-            let text = arg.to_string_lossy();
-            match text.as_ref() {
-                "quiet" => options.quiet = true,
-                "prompt" => options.prompt = true,
-                "debug" => options.debug = true,
-                other => match other.strip_prefix("timeout=") {
-                    Some(value) => options.timeout = timeout(value)?,
-                    None => return Err(BadOption::Unknown { option: harmless(other) }),
+        for argument in arguments {
+            match argument.to_bytes() {
+                b"quiet" => options.quiet = true,
+                b"prompt" => options.prompt = true,
+                b"debug" => options.debug = true,
+                other => match other.strip_prefix(b"timeout=") {
+                    Some(value) => {
+                        options.timeout = timeout(value).ok_or(BadOption::Timeout { value })?;
+                    }
+                    None => return Err(BadOption::Unknown { option: other }),
                 },
             }
         }
@@ -80,25 +82,30 @@ impl Options {
     }
 }
 
-fn timeout(value: &str) -> Result<Duration, BadOption> {
-    let digits = !value.is_empty() && value.len() <= 2 && value.bytes().all(|b| b.is_ascii_digit());
-    let seconds = if digits { value.parse::<u64>().ok() } else { None };
-    match seconds {
-        Some(seconds @ 1..=60) => Ok(Duration::from_secs(seconds)),
-        _ => Err(BadOption::Timeout { value: harmless(value) }),
-    }
+fn timeout(value: &[u8]) -> Option<Duration> {
+    let digit = |byte: &u8| byte.is_ascii_digit().then(|| u64::from(byte.wrapping_sub(b'0')));
+    let seconds = match value {
+        [ones] => digit(ones)?,
+        [tens, ones] => digit(tens)?.saturating_mul(10).saturating_add(digit(ones)?),
+        _ => return None,
+    };
+    (1..=60).contains(&seconds).then(|| Duration::from_secs(seconds))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn parse<'a>(arguments: &[&'a CStr]) -> Result<Options, BadOption<'a>> {
+        Options::parse(arguments.iter().copied())
+    }
+
     #[test]
     fn refuses_what_it_does_not_know() {
         for text in [c"", c"Quiet", c"quiet=1", c"sufficient", c"timeout", c"debug ", c"\xff"] {
-            assert!(matches!(Options::parse(&[text]), Err(BadOption::Unknown { .. })), "{text:?}");
+            assert!(matches!(parse(&[text]), Err(BadOption::Unknown { .. })), "{text:?}");
         }
-        assert!(Options::parse(&[c"quiet", c"oops", c"debug"]).is_err());
+        assert!(parse(&[c"quiet", c"oops", c"debug"]).is_err());
     }
 
     #[test]
@@ -115,22 +122,27 @@ mod tests {
             c"timeout= 3",
             c"timeout=003",
         ] {
-            assert!(matches!(Options::parse(&[text]), Err(BadOption::Timeout { .. })), "{text:?}");
+            assert!(matches!(parse(&[text]), Err(BadOption::Timeout { .. })), "{text:?}");
         }
     }
 
     #[test]
     fn a_mistake_is_named_in_one_harmless_line() {
-        let error = Options::parse(&[c"a\n\x1b[2Jb"]).unwrap_err().to_string();
-        assert!(error.chars().all(|c| !c.is_control()), "{error:?}");
+        for (argument, shown) in
+            [(c"a\n\x1b[2Jb", "\"a??[2Jb\""), (c"timeout=\xff", "\"\u{fffd}\"")]
+        {
+            let mut line = Line::default();
+            parse(&[argument]).unwrap_err().say(&mut line);
+            assert!(line.as_str().contains(shown), "{line:?}");
+        }
     }
 
     #[test]
     fn reads_what_the_manual_says() {
-        assert_eq!(Options::parse(&[]).unwrap(), Options::default());
-        let options = Options::parse(&[c"timeout=60", c"quiet", c"prompt", c"debug"]).unwrap();
+        assert_eq!(parse(&[]).unwrap(), Options::default());
+        let options = parse(&[c"timeout=60", c"quiet", c"prompt", c"debug"]).unwrap();
         let timeout = Duration::from_secs(60);
         assert_eq!(options, Options { timeout, quiet: true, prompt: true, debug: true });
-        assert_eq!(Options::parse(&[c"timeout=1"]).unwrap().timeout, Duration::from_secs(1));
+        assert_eq!(parse(&[c"timeout=1"]).unwrap().timeout, Duration::from_secs(1));
     }
 }

@@ -2,28 +2,31 @@
 //! nobody has to wait for that. It enters what stintd says, where the kernel's tree is, and nothing
 //! else; no descriptor is left.
 
-use std::fs::OpenOptions;
-use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
-
-use nix::sys::statfs::{CGROUP2_SUPER_MAGIC, fstatfs};
+use stint_ask::kernel::Descriptor;
+use stint_ask::{Errno, Text};
 
 /// Where the tree is.
 const ROOT: &str = "/sys/fs/cgroup";
+
+/// Room for any path that the kernel takes.
+type Path = Text<4_096>;
 
 /// Enters the group of this path from the root of the tree.
 ///
 /// # Errors
 /// When the path is none of the tree's, or the kernel refuses; then nothing has changed.
-pub fn enter(group: &str) -> io::Result<()> {
+pub fn enter(group: &str) -> Result<(), Errno> {
     if !group.starts_with('/') || group.split('/').any(|part| part == "..") {
-        return Err(io::ErrorKind::InvalidInput.into());
+        return Err(Errno::INVALID);
     }
-    let path = format!("{ROOT}{group}/cgroup.threads");
-    let mut file = OpenOptions::new().write(true).custom_flags(libc::O_NOFOLLOW).open(path)?;
-    if fstatfs(&file)?.filesystem_type() != CGROUP2_SUPER_MAGIC {
-        return Err(io::ErrorKind::Unsupported.into());
+    let path = Path::of([ROOT, group, "/cgroup.threads"]);
+    if path.is_cut() {
+        return Err(Errno::TOO_LONG);
+    }
+    let file = Descriptor::open_to_write(path.as_c())?;
+    if !file.is_of_control_groups()? {
+        return Err(Errno::NOT_SUPPORTED);
     }
     // One call: the kernel takes it for the thread that makes it.
-    file.write_all(b"0")
+    file.write(b"0").map(drop)
 }

@@ -1,14 +1,14 @@
 //! The session phase: what runs elevated is reported when it begins and when it ends. Callers such
 //! as sudo go on whatever comes of it; this is a record and not a gate.
 
-use std::ffi::CStr;
+use core::ffi::CStr;
 
-use stint_ask::Deadline;
-use stint_proto::OpenedSession;
+use stint_ask::{Deadline, Errno, Line, Room, Say};
+use stint_wire::Opened;
 
 use crate::account::{Facts, debug};
-use crate::handle::{Handle, Level};
-use crate::items::read_items;
+use crate::handle::{Handle, Level, SessionId};
+use crate::items::OwnItems;
 use crate::options::Options;
 use crate::place;
 
@@ -23,65 +23,100 @@ pub enum Outcome {
 }
 
 /// Reports that a session begins, and keeps its id for the end.
-pub fn open(handle: &mut impl Handle, args: &[&CStr], facts: Facts<'_>) -> Outcome {
-    let failed = |handle: &dyn Fn(&str), why: &dyn std::fmt::Display| {
-        handle(&format!("the session is not reported: {why}"));
-        Outcome::Failed
-    };
-    let options = match Options::parse(args) {
+pub fn open<'a>(
+    handle: &mut impl Handle,
+    arguments: impl Iterator<Item = &'a CStr>,
+    facts: Facts<'_>,
+) -> Outcome {
+    let options = match Options::parse(arguments) {
         Ok(options) => options,
-        Err(error) => return failed(&|line| handle.log(Level::Error, line), &error),
+        Err(error) => return not_reported(handle, &error),
     };
     let deadline = Deadline::after(options.timeout);
-    let items = match read_items(handle) {
+    let mut items = OwnItems::default();
+    let items = match items.read(handle) {
         Ok(items) => items,
-        Err(error) => return failed(&|line| handle.log(Level::Error, line), &error),
+        Err(error) => return not_reported(handle, &error),
     };
     if items.are_of_root(facts.real_uid) {
-        debug(handle, options, "root's sessions are not reported");
+        debug(handle, options, ["root's sessions are not reported"]);
         return Outcome::Done;
     }
-    match stint_ask::open_session(facts.daemon, &items, deadline) {
-        Ok(OpenedSession { id, group }) => {
-            if !group.is_empty()
-                && let Err(outside) = place::enter(&group)
-            {
-                debug(handle, options, &format!("{group} is not entered: {outside}"));
-                if let Err(error) = stint_ask::place_session(facts.daemon, &id, deadline) {
-                    let line =
-                        format!("session {id} is in no group of its own: {outside}; {error}");
-                    handle.log(Level::Error, &line);
-                }
-            }
-            debug(handle, options, &format!("session {id} is open"));
-            if !handle.keep_session(&id) {
-                handle.log(Level::Error, &format!("the end of session {id} will not be reported"));
-            }
-            Outcome::Done
-        }
-        Err(error) => failed(&|line| handle.log(Level::Error, line), &error),
+    let mut room = Room::default();
+    let Opened { id, group } =
+        match stint_ask::open_session(facts.daemon, &items, deadline, &mut room) {
+            Ok(opened) => opened,
+            Err(error) => return not_reported(handle, &error),
+        };
+    if !group.is_empty()
+        && let Err(outside) = place::enter(group)
+    {
+        debug(handle, options, [group, " is not entered: ", said(&outside).as_str()]);
+        place_elsewhere(handle, id, outside, facts, deadline);
+    }
+    debug(handle, options, ["session ", id, " is open"]);
+    if !handle.keep_session(&SessionId::of([id])) {
+        let line = ["the end of session ", id, " will not be reported"];
+        handle.log(Level::Error, &Line::of(line));
+    }
+    Outcome::Done
+}
+
+/// Has stintd put this process where it can find it, as it could not enter its place itself.
+fn place_elsewhere(
+    handle: &impl Handle,
+    id: &str,
+    outside: Errno,
+    facts: Facts<'_>,
+    deadline: Deadline,
+) {
+    if let Err(error) = stint_ask::place_session(facts.daemon, id, deadline, &mut Room::default()) {
+        let mut line = Line::of(["session ", id, " is in no group of its own: "]);
+        outside.say(&mut line);
+        line.push("; ");
+        error.say(&mut line);
+        handle.log(Level::Error, &line);
     }
 }
 
 /// Reports that the session ends, if its beginning was reported. There is nothing to deny any
 /// more, so what fails is only logged.
-pub fn close(handle: &impl Handle, args: &[&CStr], facts: Facts<'_>) {
-    let options = match Options::parse(args) {
+pub fn close<'a>(
+    handle: &impl Handle,
+    arguments: impl Iterator<Item = &'a CStr>,
+    facts: Facts<'_>,
+) {
+    let options = match Options::parse(arguments) {
         Ok(options) => options,
         Err(error) => {
-            handle.log(Level::Error, &error.to_string());
+            handle.log(Level::Error, &said(&error));
             Options::default()
         }
     };
     let Some(id) = handle.kept_session() else {
-        debug(handle, options, "no session was reported, so none ends");
+        debug(handle, options, ["no session was reported, so none ends"]);
         return;
     };
     let deadline = Deadline::after(options.timeout);
-    match stint_ask::close_session(facts.daemon, &id, deadline) {
-        Ok(()) => debug(handle, options, &format!("the end of session {id} is told")),
+    match stint_ask::close_session(facts.daemon, id.as_str(), deadline) {
+        Ok(()) => debug(handle, options, ["the end of session ", id.as_str(), " is told"]),
         Err(error) => {
-            handle.log(Level::Error, &format!("the end of session {id} is not reported: {error}"));
+            let mut line = Line::of(["the end of session ", id.as_str(), " is not reported: "]);
+            error.say(&mut line);
+            handle.log(Level::Error, &line);
         }
     }
+}
+
+fn not_reported(handle: &impl Handle, why: &impl Say) -> Outcome {
+    let mut line = Line::of(["the session is not reported: "]);
+    why.say(&mut line);
+    handle.log(Level::Error, &line);
+    Outcome::Failed
+}
+
+fn said(what: &impl Say) -> Line {
+    let mut line = Line::default();
+    what.say(&mut line);
+    line
 }

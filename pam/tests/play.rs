@@ -9,7 +9,7 @@
 
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 use std::ptr;
 
@@ -85,6 +85,29 @@ extern "C" fn refuse(
     PAM_CONV_ERR
 }
 
+/// The folder in which cargo builds.
+fn target() -> PathBuf {
+    let me = std::env::current_exe().unwrap();
+    me.ancestors().nth(3).unwrap().to_owned()
+}
+
+/// Builds the module in its own profile, with these options of rustc's.
+fn build(options: &[&str]) -> Command {
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.args(["rustc", "--quiet", "--locked", "--package", "stint-pam", "--profile", "module"]);
+    cargo.arg("--").args(options);
+    cargo
+}
+
+/// The promise that a panic never happens is the linker's: here is one that could.
+fn a_module_that_could_panic_does_not_link() {
+    let mut cargo = build(&["--cfg", "pam_stint_panics"]);
+    let built = cargo.env("CARGO_TARGET_DIR", target().join("panics")).output().unwrap();
+    let said = String::from_utf8_lossy(&built.stderr);
+    assert!(!built.status.success(), "it links");
+    assert!(said.contains("undefined reference to `pam_stint_could_panic'"), "{said}");
+}
+
 struct Stage {
     folder: tempfile::TempDir,
     module: PathBuf,
@@ -97,14 +120,10 @@ struct Played {
 
 impl Stage {
     fn new() -> Self {
-        // "cargo test" builds no cdylib by itself; its lock is free while tests run.
-        let built = Command::new(env!("CARGO"))
-            .args(["build", "--quiet", "--locked", "--package", "stint-pam"])
-            .status();
+        // The module as it is packaged: cargo's lock is free while tests run.
+        let built = build(&[]).status();
         assert!(built.unwrap().success(), "the module does not build");
-        let me = std::env::current_exe().unwrap();
-        let profile = me.parent().and_then(Path::parent).unwrap();
-        let module = profile.join("libpam_stint.so");
+        let module = target().join("module/libpam_stint.so");
         assert!(module.exists(), "{module:?}");
         Self { folder: tempfile::tempdir().unwrap(), module }
     }
@@ -265,5 +284,6 @@ fn main() {
     a_session_nobody_hears_of_is_an_error_and_its_end_is_not(&stage);
     nothing_is_left_behind(&stage);
     every_descriptor_is_closed_on_exec(&stage);
+    a_module_that_could_panic_does_not_link();
     println!("the module plays its part");
 }

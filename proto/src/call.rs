@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 use zbus::{DeserializeDict, SerializeDict, Type, as_variant};
 
 use crate::{
-    Grant, GrantId, GroupName, INVOKER_SERVICES, Length, Offer, Remote, Request, RoleName,
-    ServiceName, Timestamp, Uid, UserName, words,
+    Grant, GrantId, GroupName, Length, Offer, Remote, Request, RoleName, ServiceName, Timestamp,
+    Uid, UserName, words,
 };
 
 /// What PAM says of a call: the module's question in the account phase, its report in the session
@@ -35,25 +35,10 @@ pub struct OpenedSession {
 }
 
 impl PamItems {
-    /// Whose call it is, by name: the invoker's, or, where root itself lets somebody in, theirs.
-    ///
-    /// A process of another real uid can only be the invoker's. One of root's own is sshd and its
-    /// like: there `PAM_RUSER` counts where it is set, but not beside a `PAM_RHOST`, where it is
-    /// what the far end claims; only [`INVOKER_SERVICES`] are known to set it themselves.
+    /// Whose call it is, by name, as [`stint_wire::Items::subject`] says.
     #[must_use]
     pub fn subject(&self, real_uid: Uid) -> &str {
-        let invoker = self.rhost.is_empty() || INVOKER_SERVICES.contains(&self.service.as_str());
-        if real_uid != Uid::ROOT || (invoker && !self.ruser.is_empty()) {
-            &self.ruser
-        } else {
-            &self.user
-        }
-    }
-
-    /// Whether root itself asks, who is never gated, whether stintd lives or not.
-    #[must_use]
-    pub fn are_of_root(&self, real_uid: Uid) -> bool {
-        real_uid == Uid::ROOT && self.subject(real_uid) == "root"
+        self.borrowed().subject(real_uid.0)
     }
 }
 
@@ -323,11 +308,6 @@ mod tests {
 
     use super::*;
 
-    fn items(service: &str, user: &str, ruser: &str, rhost: &str) -> PamItems {
-        let [service, user, ruser, rhost] = [service, user, ruser, rhost].map(str::to_owned);
-        PamItems { service, user, ruser, rhost, tty: String::new() }
-    }
-
     /// What comes back of a dictionary with these entries.
     fn read<T>(entries: &[(&str, Variant<'_>)]) -> Result<T, Error>
     where
@@ -368,25 +348,5 @@ mod tests {
         let filter = ListFilter { ended: true, to_review: true, user: None, role };
         let bytes = to_bytes(Context::new(LE, 0), &filter).unwrap();
         assert_eq!(bytes.deserialize::<ListFilter>().unwrap().0, filter);
-    }
-
-    #[test]
-    fn nobody_is_root_by_saying_so() {
-        assert!(!items("sudo", "root", "root", "").are_of_root(Uid(1000)));
-        assert!(!items("sshd", "root", "", "").are_of_root(Uid(1000)));
-        assert!(!items("su", "root", "alice", "").are_of_root(Uid::ROOT));
-        assert!(!items("sshd", "alice", "", "198.51.100.7").are_of_root(Uid::ROOT));
-        assert!(!items("rlogin", "alice", "root", "198.51.100.7").are_of_root(Uid::ROOT));
-        assert!(!items("sudo", "Root", "", "").are_of_root(Uid::ROOT));
-        assert!(!items("sudo", "", "", "").are_of_root(Uid::ROOT));
-    }
-
-    #[test]
-    fn root_is_root() {
-        assert!(items("sudo", "root", "root", "").are_of_root(Uid::ROOT));
-        assert!(items("sudo", "alice", "root", "web-1").are_of_root(Uid::ROOT));
-        assert!(items("su", "alice", "root", "").are_of_root(Uid::ROOT));
-        assert!(items("sshd", "root", "", "198.51.100.7").are_of_root(Uid::ROOT));
-        assert!(items("cron", "root", "", "").are_of_root(Uid::ROOT));
     }
 }

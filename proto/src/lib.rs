@@ -10,7 +10,6 @@ mod error;
 mod event;
 pub mod fleet;
 mod grant;
-pub mod header;
 mod ids;
 #[cfg(feature = "json")]
 pub mod json;
@@ -24,7 +23,6 @@ mod residue;
 mod review;
 mod standing;
 pub mod store;
-pub mod text;
 mod time;
 mod words;
 
@@ -55,4 +53,5 @@ pub use standing::{
     Standing, StandingChange, StandingEnd, StandingKind, StandingPrivilege, StandingWay,
     StandingWeight,
 };
+pub use stint_wire::text;
 pub use time::Timestamp;

@@ -1,13 +1,10 @@
 //! Names and places that more than one program has to agree on. Constants only.
 
+// Those that the module needs too.
+pub use stint_wire::{INTERFACE, INVOKER_SERVICES, OBJECT_PATH, PAM_SOCKET};
+
 /// The well-known name that `stintd` owns on the system bus.
 pub const BUS_NAME: &str = "org.stint.Stint1";
-/// The one object that carries the interface.
-pub const OBJECT_PATH: &str = "/org/stint/Stint1";
-/// The interface, spoken on the system bus and, for the module, on [`PAM_SOCKET`].
-pub const INTERFACE: &str = "org.stint.Stint1";
-/// The module's way in: root's alone, socket-activated. A constant, so that no caller can bend it.
-pub const PAM_SOCKET: &str = "/run/stint/pam.sock";
 /// The policy's first file; [`POLICY_DROP_IN_DIR`] follows in name order.
 pub const POLICY_FILE: &str = "/etc/stint/policy.toml";
 /// The policy's drop-in folder.
@@ -30,7 +27,5 @@ pub const POLKIT_RULE_FILE: &str = "/etc/polkit-1/rules.d/40-stint.rules";
 pub const MODULE_FILE: &str = "pam_stint.so";
 /// The services that a role with sudo rules opens.
 pub const SUDO_SERVICES: [&str; 2] = ["sudo", "sudo-i"];
-/// Services whose caller is told by the process's real uid; elsewhere it is who logs in.
-pub const INVOKER_SERVICES: [&str; 5] = ["sudo", "sudo-i", "su", "su-l", "doas"];
 /// The most characters a typed reason, ticket or note may have.
 pub const TEXT_LIMIT: usize = 512;

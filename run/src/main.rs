@@ -13,12 +13,11 @@ mod privilege;
 use std::fmt;
 use std::io::{ErrorKind, Write};
 use std::os::unix::process::CommandExt;
-use std::path::Path;
 use std::process::{Command, ExitCode};
 use std::time::Duration;
 
 use nix::unistd::Uid;
-use stint_ask::{Daemon, Deadline, NoAnswer, harmless};
+use stint_ask::{Daemon, Deadline, Line, NoAnswer, Room, Say, harmless};
 use stint_proto::{ErrorCode, ExitStatus, GrantId, PAM_SOCKET};
 
 use order::Order;
@@ -39,7 +38,7 @@ struct Failure {
 
 impl Failure {
     fn new(status: ExitStatus, text: impl fmt::Display) -> Self {
-        Self { text: harmless(&text.to_string()), status: status as u8 }
+        Self { text: harmless(&text.to_string()).as_str().to_owned(), status: status as u8 }
     }
 }
 
@@ -82,8 +81,12 @@ fn prepare() -> Result<Order, Failure> {
 /// groups, the end of the grant finds it; so what counts is that the grant is held then.
 fn take_groups(grant: &GrantId) -> Result<(), Failure> {
     let deadline = Deadline::after(PATIENCE);
-    let daemon = Daemon { socket: Path::new(PAM_SOCKET), uid: 0 };
-    let ask = || stint_ask::run_groups(daemon, grant, deadline).map_err(|error| no_answer(&error));
+    let daemon = Daemon { socket: PAM_SOCKET, uid: 0 };
+    let ask = || {
+        let mut room = Room::default();
+        let groups = stint_ask::run_groups(daemon, grant.as_str(), deadline, &mut room);
+        groups.map(Vec::from_iter).map_err(|error| no_answer(&error))
+    };
     let granted = ask()?;
     let added = privilege::add_groups(&granted);
     if added.map_err(|error| Failure::new(ExitStatus::Failed, error))? && ask()? != granted {
@@ -94,7 +97,7 @@ fn take_groups(grant: &GrantId) -> Result<(), Failure> {
 }
 
 /// What it comes to that stintd gave no groups.
-fn no_answer(error: &NoAnswer) -> Failure {
+fn no_answer(error: &NoAnswer<'_>) -> Failure {
     match error {
         NoAnswer::Refused { name, text } => {
             let status = match ErrorCode::from_bus_name(name) {
@@ -107,7 +110,11 @@ fn no_answer(error: &NoAnswer) -> Failure {
             let text = "stintd does not answer, so nothing was run. root: systemctl status stintd";
             Failure::new(ExitStatus::Unavailable, text)
         }
-        NoAnswer::Trouble(trouble) => Failure::new(ExitStatus::Failed, trouble),
+        NoAnswer::Trouble(trouble) => {
+            let mut why = Line::default();
+            trouble.say(&mut why);
+            Failure::new(ExitStatus::Failed, why.as_str())
+        }
     }
 }
 
@@ -122,7 +129,10 @@ fn become_program(order: &Order) -> Failure {
     // The kernel's words for it, without the number that the error's own text has.
     let why = error.raw_os_error().map(nix::errno::Errno::from_raw);
     let why = why.map_or_else(|| error.to_string(), |errno| errno.desc().to_owned());
-    Failure { text: harmless(&format!("{program} cannot be run: {why}")), status }
+    Failure {
+        text: harmless(&format!("{program} cannot be run: {why}")).as_str().to_owned(),
+        status,
+    }
 }
 
 /// One line on standard error, whoever may read it: there is nobody to tell that it failed.
@@ -135,8 +145,7 @@ mod tests {
     use super::*;
 
     fn refused(code: ErrorCode) -> Failure {
-        let name = code.bus_name().to_owned();
-        no_answer(&NoAnswer::Refused { name, text: "why\u{1b}[2J".to_owned() })
+        no_answer(&NoAnswer::Refused { name: code.bus_name(), text: "why\u{1b}[2J" })
     }
 
     #[test]

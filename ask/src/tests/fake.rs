@@ -2,7 +2,6 @@
 
 use std::io::{Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::path::PathBuf;
 use std::thread::JoinHandle;
 
 use zbus::wire::serialized::Context;
@@ -114,8 +113,8 @@ impl FakeDaemon {
         })
     }
 
-    pub fn socket(&self) -> PathBuf {
-        self.folder.path().join("pam.sock")
+    pub fn socket(&self) -> String {
+        self.folder.path().join("pam.sock").to_str().unwrap().to_owned()
     }
 
     /// What was sent.

@@ -3,66 +3,111 @@
 use std::io::{Read, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixListener;
-use std::path::Path;
 use std::sync::mpsc;
 use std::time::Duration;
 
 use super::fake::{ERROR, FakeDaemon, GREETING, Message, RETURN, SIGNAL, own_uid};
-use crate::NoAnswer;
 use crate::clock::Deadline;
+use crate::incoming::{Incoming, Reply, Room, returned};
 use crate::peer::{Daemon, Trouble, exchange};
-use crate::wire::{self, Incoming, LONGEST_REPLY, Reply};
-use nix::errno::Errno;
+use crate::{Errno, Line, NoAnswer, Say};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::socket::{
     AddressFamily, Backlog, SockFlag, SockType, UnixAddr, bind, connect, listen, socket,
 };
 use proptest::prelude::*;
-use stint_proto::{CheckAnswer, PamItems, Verdict};
+use stint_wire::{Garbage, Given, Items, LONGEST, Verdict};
 
 /// Long enough never to be what a test waits for.
 const LONG: Duration = Duration::from_secs(60);
 /// Short enough to wait for.
 const SHORT: Duration = Duration::from_millis(200);
 
-fn question() -> PamItems {
-    let [service, user, ruser, tty] = ["sudo", "alice", "alice", "/dev/pts/1"].map(str::to_owned);
-    PamItems { service, user, ruser, tty, rhost: String::new() }
+const QUESTION: Items<'_> =
+    Items { service: "sudo", user: "alice", ruser: "alice", tty: "/dev/pts/1", rhost: "" };
+
+/// What was answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Answered {
+    verdict: Verdict,
+    lines: Vec<String>,
+    offers: Vec<(String, bool, bool)>,
 }
 
-fn daemon(socket: &Path) -> Daemon<'_> {
+impl From<Given<'_>> for Answered {
+    fn from(given: Given<'_>) -> Self {
+        let offer =
+            |offer: stint_wire::Offer<'_>| (offer.role.to_owned(), offer.reason, offer.ticket);
+        Self {
+            verdict: given.verdict,
+            lines: given.lines.map(str::to_owned).collect(),
+            offers: given.offers.map(offer).collect(),
+        }
+    }
+}
+
+/// Why nothing was.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Failed {
+    Trouble(Trouble),
+    Refused { name: String, said: String },
+}
+
+impl From<NoAnswer<'_>> for Failed {
+    fn from(error: NoAnswer<'_>) -> Self {
+        match error {
+            NoAnswer::Trouble(trouble) => Self::Trouble(trouble),
+            NoAnswer::Refused { name, .. } => {
+                let mut said = Line::default();
+                error.say(&mut said);
+                Self::Refused { name: name.to_owned(), said: said.as_str().to_owned() }
+            }
+        }
+    }
+}
+
+fn daemon(socket: &str) -> Daemon<'_> {
     Daemon { socket, uid: own_uid() }
 }
 
-fn check(socket: &Path, length: Duration) -> Result<CheckAnswer, NoAnswer> {
-    crate::check(daemon(socket), &question(), Deadline::after(length))
+fn check_by(daemon: Daemon<'_>, length: Duration) -> Result<Answered, Failed> {
+    let mut room = Room::default();
+    let answer = crate::check(daemon, &QUESTION, Deadline::after(length), &mut room);
+    answer.map(Answered::from).map_err(Failed::from)
 }
 
-fn close(socket: &Path, length: Duration) -> Result<(), NoAnswer> {
-    crate::close_session(daemon(socket), &"s-17".to_owned(), Deadline::after(length))
+fn check(socket: &str, length: Duration) -> Result<Answered, Failed> {
+    check_by(daemon(socket), length)
 }
 
-fn told(bytes: Vec<u8>) -> Result<CheckAnswer, NoAnswer> {
+fn close(socket: &str, length: Duration) -> Result<(), Trouble> {
+    crate::close_session(daemon(socket), "s-17", Deadline::after(length))
+}
+
+fn told(bytes: Vec<u8>) -> Result<Answered, Failed> {
     let fake = FakeDaemon::saying(bytes);
     let answer = check(&fake.socket(), LONG);
     fake.heard();
     answer
 }
 
-fn is_garbage(answer: &Result<CheckAnswer, NoAnswer>) -> bool {
-    matches!(answer, Err(NoAnswer::Trouble(Trouble::Garbage(_))))
+fn is_garbage(answer: &Result<Answered, Failed>) -> bool {
+    matches!(answer, Err(Failed::Trouble(Trouble::Garbage(_))))
 }
 
 #[test]
 fn nobody_there() {
     let folder = tempfile::tempdir().unwrap();
-    let socket = folder.path().join("pam.sock");
-    let unreachable = |errno| Err(NoAnswer::Trouble(Trouble::Unreachable { errno }));
-    assert_eq!(check(&socket, LONG), unreachable(Errno::ENOENT));
+    let socket = format!("{}/pam.sock", folder.path().display());
+    let unreachable = |errno| Err(Failed::Trouble(Trouble::Unreachable { errno }));
+    assert_eq!(check(&socket, LONG), unreachable(Errno(libc::ENOENT)));
     drop(UnixListener::bind(&socket).unwrap());
-    assert_eq!(check(&socket, LONG), unreachable(Errno::ECONNREFUSED));
-    let too_long = folder.path().join("x".repeat(200));
-    assert!(matches!(check(&too_long, LONG), Err(NoAnswer::Trouble(Trouble::Unreachable { .. }))));
+    assert_eq!(check(&socket, LONG), unreachable(Errno(libc::ECONNREFUSED)));
+    for odd in ["x".repeat(108), "a\0b".to_owned()] {
+        assert_eq!(check(&odd, LONG), unreachable(Errno::TOO_LONG));
+    }
+    let longest = "x".repeat(107);
+    assert_eq!(check(&longest, LONG), unreachable(Errno(libc::ENOENT)));
 }
 
 #[test]
@@ -70,14 +115,13 @@ fn an_impostor_is_not_asked() {
     let fake = FakeDaemon::saying(Message::answer("allow", &[]).greeted());
     let socket = fake.socket();
     let daemon = Daemon { socket: &socket, uid: own_uid() + 1 };
-    let impostor = NoAnswer::Trouble(Trouble::Impostor { uid: own_uid() });
-    let answer = crate::check(daemon, &question(), Deadline::after(LONG));
-    assert_eq!(answer, Err(impostor.clone()));
+    let impostor = Trouble::Impostor { uid: own_uid() };
+    assert_eq!(check_by(daemon, LONG), Err(Failed::Trouble(impostor)));
     assert!(fake.heard().is_empty(), "the impostor heard the question");
     let fake = FakeDaemon::new(|_| ());
     let socket = fake.socket();
     let daemon = Daemon { socket: &socket, ..daemon };
-    let told = crate::close_session(daemon, &"s-17".to_owned(), Deadline::after(LONG));
+    let told = crate::close_session(daemon, "s-17", Deadline::after(LONG));
     assert_eq!(told, Err(impostor));
     assert!(fake.heard().is_empty(), "the impostor heard of it");
 }
@@ -88,7 +132,7 @@ fn a_peer_that_hangs_up() {
     for length in [0, 1, GREETING.len(), GREETING.len() + 16, whole.len() - 1] {
         let fake = FakeDaemon::hanging_up(whole[..length].to_vec());
         let answer = check(&fake.socket(), LONG);
-        assert_eq!(answer, Err(NoAnswer::Trouble(Trouble::Closed)), "after {length} bytes");
+        assert_eq!(answer, Err(Failed::Trouble(Trouble::Closed)), "after {length} bytes");
     }
 }
 
@@ -113,11 +157,11 @@ fn a_peer_that_dies_once_is_asked_again_before_the_same_deadline() {
     let fake = dying(1, Message::answer("allow", &[]).greeted());
     assert_eq!(check(&fake.socket(), LONG).unwrap().verdict, Verdict::Allow);
     assert!(fake.heard().windows(5).any(|part| part == b"Check"), "the question came again whole");
-    let closed = Err(NoAnswer::Trouble(Trouble::Closed));
+    let closed = Err(Failed::Trouble(Trouble::Closed));
     let fake = dying(2, Message::answer("allow", &[]).greeted());
     assert_eq!(check(&fake.socket(), LONG), closed, "not a third time");
     let fake = dying(1, Vec::new());
-    assert_eq!(check(&fake.socket(), SHORT), Err(NoAnswer::Trouble(Trouble::TimedOut)));
+    assert_eq!(check(&fake.socket(), SHORT), Err(Failed::Trouble(Trouble::TimedOut)));
 }
 
 /// A blocked signal stays pending although this process ignores it, so a SIGPIPE would show.
@@ -127,7 +171,9 @@ fn a_peer_that_is_gone_raises_no_sigpipe() {
     let question = vec![0; 1 << 20];
     for _ in 0..20 {
         let fake = FakeDaemon::hanging_up(Vec::new());
-        let outcome = exchange(daemon(&fake.socket()), &question, Deadline::after(LONG));
+        let (mut room, deadline) = (Room::default(), Deadline::after(LONG));
+        let incoming = &mut Incoming::new(&mut room);
+        let outcome = exchange(daemon(&fake.socket()), &question, deadline, incoming);
         assert_eq!(outcome, Err(Trouble::Closed));
     }
     let status = std::fs::read_to_string("/proc/thread-self/status").unwrap();
@@ -138,7 +184,7 @@ fn a_peer_that_is_gone_raises_no_sigpipe() {
 #[test]
 fn a_peer_that_never_answers() {
     let fake = FakeDaemon::new(|_| {});
-    assert_eq!(check(&fake.socket(), SHORT), Err(NoAnswer::Trouble(Trouble::TimedOut)));
+    assert_eq!(check(&fake.socket(), SHORT), Err(Failed::Trouble(Trouble::TimedOut)));
     assert!(!fake.heard().is_empty(), "the question was sent");
 }
 
@@ -155,21 +201,21 @@ fn a_peer_that_dribbles_does_not_move_the_deadline() {
             let _ = tick.recv_timeout(Duration::from_millis(20));
         }
     });
-    assert_eq!(check(&fake.socket(), SHORT), Err(NoAnswer::Trouble(Trouble::TimedOut)));
+    assert_eq!(check(&fake.socket(), SHORT), Err(Failed::Trouble(Trouble::TimedOut)));
     fake.heard();
 }
 
 #[test]
 fn a_listener_that_never_accepts() {
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("pam.sock");
-    let address = UnixAddr::new(&path).unwrap();
+    let path = format!("{}/pam.sock", folder.path().display());
+    let address = UnixAddr::new(path.as_str()).unwrap();
     let open = |flags| socket(AddressFamily::Unix, SockType::Stream, flags, None).unwrap();
     let listener = open(SockFlag::SOCK_CLOEXEC);
     bind(listener.as_raw_fd(), &address).unwrap();
     listen(&listener, Backlog::new(1).unwrap()).unwrap();
     // Not accepted, but connected: the question goes out and no answer comes.
-    assert_eq!(check(&path, SHORT), Err(NoAnswer::Trouble(Trouble::TimedOut)));
+    assert_eq!(check(&path, SHORT), Err(Failed::Trouble(Trouble::TimedOut)));
     let mut waiting = Vec::new();
     loop {
         let client = open(SockFlag::SOCK_NONBLOCK);
@@ -177,19 +223,19 @@ fn a_listener_that_never_accepts() {
         waiting.push(client);
         match outcome {
             Ok(()) => {}
-            Err(errno) => break assert_eq!(errno, Errno::EAGAIN),
+            Err(errno) => break assert_eq!(errno, nix::errno::Errno::EAGAIN),
         }
     }
     // Now the backlog is full, and connect itself would block.
-    assert_eq!(check(&path, SHORT), Err(NoAnswer::Trouble(Trouble::TimedOut)));
-    assert_eq!(close(&path, SHORT), Err(NoAnswer::Trouble(Trouble::TimedOut)));
+    assert_eq!(check(&path, SHORT), Err(Failed::Trouble(Trouble::TimedOut)));
+    assert_eq!(close(&path, SHORT), Err(Trouble::TimedOut));
 }
 
 /// Nobody accepts the connection, and nobody has to.
 #[test]
 fn the_word_of_an_end_is_not_answered_and_not_waited_for() {
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("pam.sock");
+    let path = format!("{}/pam.sock", folder.path().display());
     let listener = UnixListener::bind(&path).unwrap();
     assert_eq!(close(&path, LONG), Ok(()));
     let mut heard = Vec::new();
@@ -236,7 +282,7 @@ fn headers_that_are_none() {
         ("kind 9", 1, &[9]),
         ("version", 3, &[2]),
         ("a huge body", 4, &[0xff; 4]),
-        ("a body that is too long", 4, &[1, 0, 1, 0]),
+        ("a body that is too long", 4, &[1, 0x40, 0, 0]),
         ("a body one byte short", 4, &[short]),
         ("serial 0", 8, &[0; 4]),
         ("huge fields", 12, &[0xff; 4]),
@@ -272,7 +318,7 @@ fn words_that_are_not_allow() {
     let denied = told(Message::answer("deny", &["no"]).greeted()).unwrap();
     assert_eq!(
         denied,
-        CheckAnswer { verdict: Verdict::Deny, lines: vec!["no".to_owned()], offers: vec![] }
+        Answered { verdict: Verdict::Deny, lines: vec!["no".to_owned()], offers: vec![] }
     );
 }
 
@@ -280,11 +326,11 @@ fn words_that_are_not_allow() {
 fn an_error_is_no_answer() {
     let name = "org.freedesktop.DBus.Error.AccessDenied";
     let error = Message { error: Some(name), ..Message::of(ERROR, "s", &"no\n\u{1b}[2J") };
-    let Err(NoAnswer::Refused { name: said, text }) = told(error.greeted()) else { panic!() };
-    assert_eq!((said.as_str(), text.as_str()), (name, "no??[2J"));
+    let said = format!("stintd answered with an error: {name}: no??[2J");
+    assert_eq!(told(error.greeted()), Err(Failed::Refused { name: name.to_owned(), said }));
     assert!(is_garbage(&told(Message::of(ERROR, "s", &"allow").greeted())), "no name");
     let answer = Message { error: Some(name), kind: ERROR, ..Message::answer("allow", &[]) };
-    assert!(matches!(told(answer.greeted()), Err(NoAnswer::Refused { .. })));
+    assert!(matches!(told(answer.greeted()), Err(Failed::Refused { .. })));
 }
 
 #[test]
@@ -299,12 +345,12 @@ fn answers_to_another_call_are_not_ours() {
 fn floods_end_at_the_cap() {
     let noise = Message::of(SIGNAL, "s", &"x".repeat(1000)).bytes();
     let mut bytes = GREETING.to_vec();
-    while bytes.len() <= LONGEST_REPLY {
+    while bytes.len() <= LONGEST {
         bytes.extend_from_slice(&noise);
     }
     bytes.extend_from_slice(&Message::answer("allow", &[]).bytes());
     assert!(is_garbage(&told(bytes)));
-    let long = "x".repeat(LONGEST_REPLY);
+    let long = "x".repeat(LONGEST);
     assert!(is_garbage(&told(Message::answer("allow", &[&long]).greeted())));
 }
 
@@ -313,7 +359,7 @@ fn an_answer_is_an_answer() {
     let noise = Message::of(SIGNAL, "s", &"noise").bytes();
     let bytes = [GREETING, &noise, &Message::answer("allow", &["hello"]).bytes()].concat();
     let allowed =
-        CheckAnswer { verdict: Verdict::Allow, lines: vec!["hello".to_owned()], offers: vec![] };
+        Answered { verdict: Verdict::Allow, lines: vec!["hello".to_owned()], offers: vec![] };
     assert_eq!(told(bytes).unwrap(), allowed);
     let whole = Message { signature: "(sasa(sbb))", ..Message::answer("allow", &["hello"]) };
     assert_eq!(told(whole.greeted()).unwrap(), allowed);
@@ -346,13 +392,18 @@ fn the_question_is_one_greeting_and_one_call() {
     }
 }
 
-fn parse(chunks: &[&[u8]]) -> Option<CheckAnswer> {
-    let mut incoming = Incoming::default();
+fn parse(chunks: &[&[u8]]) -> Option<Answered> {
+    let mut room = Room::default();
+    let mut incoming = Incoming::new(&mut room);
     for chunk in chunks {
-        match incoming.feed(chunk) {
-            Ok(None) => {}
-            Ok(Some(Reply::Return(body))) => return body.value().ok(),
-            Ok(Some(Reply::Error { .. })) | Err(wire::Garbage(_)) => return None,
+        incoming.room()[..chunk.len()].copy_from_slice(chunk);
+        match incoming.came(chunk.len()) {
+            Ok(false) => {}
+            Ok(true) => {
+                let Ok(Reply::Return(message)) = incoming.reply() else { return None };
+                return returned::<Given<'_>>(&message).ok().map(Answered::from);
+            }
+            Err(Garbage(_)) => return None,
         }
     }
     None

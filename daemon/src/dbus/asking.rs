@@ -11,9 +11,10 @@ use nix::sys::socket::{
     ControlMessageOwned, MsgFlags, UnixCredentials, getsockopt, recvmsg, send, setsockopt,
 };
 use stint_proto::Uid;
+use stint_wire::LONGEST;
 
 use super::greeting::{Greeted, Greeting};
-use super::question::{self, LONGEST};
+use super::question;
 use crate::engine::Peer;
 
 /// More than the lines of `/proc/PID/status` up to `Uid:` ever have.

@@ -79,7 +79,8 @@ mod tests {
     use std::sync::mpsc::{Receiver, Sender, channel};
 
     use stint_proto::Uid;
-    use stint_proto::header::{self, INTERFACE_FIELD, MEMBER, METHOD_CALL, PATH, SIGNATURE, Value};
+    use stint_proto::body::to_message;
+    use stint_wire::header::{Fields, METHOD_CALL};
 
     use super::super::desk::{Answer, Answering};
     use super::*;
@@ -170,13 +171,9 @@ mod tests {
     const GREETING: &[u8] = b"\0AUTH EXTERNAL 30\r\nBEGIN\r\n";
 
     fn call() -> Vec<u8> {
-        let fields = [
-            (PATH, Value::Path("/a")),
-            (INTERFACE_FIELD, Value::Text("a.b")),
-            (MEMBER, Value::Text("C")),
-            (SIGNATURE, Value::Signature("")),
-        ];
-        header::message(METHOD_CALL, 0, 1, &fields, &[]).unwrap()
+        let [path, interface, member] = ["/a", "a.b", "C"].map(Some);
+        let fields = Fields { path, interface, member, ..Fields::default() };
+        to_message(METHOD_CALL, 0, 1, &fields, &()).unwrap()
     }
 
     /// What comes until the connection ends.

@@ -4,14 +4,13 @@
 use std::io;
 use std::sync::Arc;
 
-use stint_proto::body::{self, Body};
-use stint_proto::header::{
-    self, ERROR, ERROR_NAME, FIXED, INTERFACE_FIELD, LE, MEMBER, METHOD_CALL, METHOD_RETURN,
-    NO_REPLY_EXPECTED, PATH, REPLY_SERIAL, SIGNATURE, Value,
+use stint_proto::body::to_message;
+use stint_proto::{BadName, DoorRequest, ErrorCode, GrantId, OpenedSession, PamItems};
+use stint_wire::body::{Endian, value};
+use stint_wire::header::{
+    self, ERROR, Fields, Garbage, METHOD_CALL, METHOD_RETURN, Message, NO_REPLY_EXPECTED,
 };
-use stint_proto::{
-    BadName, DoorRequest, ErrorCode, GrantId, INTERFACE, OBJECT_PATH, OpenedSession, PamItems,
-};
+use stint_wire::{Decode, Encode, INTERFACE, LONGEST, OBJECT_PATH};
 
 use super::authority::{Caller, authorize};
 use super::desk::Answer;
@@ -19,31 +18,9 @@ use crate::domain::entrances::Entrance;
 use crate::engine::{Engine, Opened, Peer, Refusal};
 use crate::record::harmless;
 
-/// The most bytes of a message, and of what may wait to be read.
-pub(super) const LONGEST: usize = 16 * 1_024;
-
 /// What is no question, in words for the log.
 pub(super) fn garbage(why: &'static str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, why)
-}
-
-fn number(bytes: &[u8], at: usize) -> Option<usize> {
-    header::number(bytes, at, LE).and_then(|number| usize::try_from(number).ok())
-}
-
-/// Where the header's fields end, and the whole message; `None` while too little is there to say.
-fn lengths(bytes: &[u8]) -> io::Result<Option<(usize, usize)>> {
-    let (Some(body), Some(fields)) = (number(bytes, 4), number(bytes, 12)) else {
-        return Ok(None);
-    };
-    if bytes.first() != Some(&b'l') || bytes.get(3) != Some(&1) {
-        return Err(garbage("it is no little-endian D-Bus message of version 1"));
-    }
-    if body > LONGEST || fields > LONGEST {
-        return Err(garbage("it is too long"));
-    }
-    let end = FIXED + fields;
-    Ok(Some((end, end.next_multiple_of(8) + body)))
 }
 
 /// The length of the message that is complete at the front, if one is.
@@ -51,7 +28,7 @@ fn lengths(bytes: &[u8]) -> io::Result<Option<(usize, usize)>> {
 /// # Errors
 /// When what is there can no longer become a message.
 pub(super) fn complete(bytes: &[u8]) -> io::Result<Option<usize>> {
-    Ok(lengths(bytes)?.map(|(_, length)| length).filter(|length| *length <= bytes.len()))
+    header::complete(bytes, LONGEST).map_err(|Garbage(why)| garbage(why))
 }
 
 /// A call, as it was sent.
@@ -61,6 +38,7 @@ pub(super) struct Call {
     serial: u32,
     member: String,
     signature: String,
+    endian: Endian,
     argument: Vec<u8>,
 }
 
@@ -69,29 +47,21 @@ pub(super) struct Call {
 /// # Errors
 /// When it is no call of the interface; then there is nothing to answer to.
 pub(super) fn read(message: &[u8]) -> io::Result<Call> {
-    const TORN: &str = "its lengths do not fit";
-    let (end, _) = lengths(message)?.ok_or_else(|| garbage(TORN))?;
-    let fields = message.get(FIXED..end).ok_or_else(|| garbage(TORN))?;
-    let fields = header::read(fields, LE).ok_or_else(|| garbage("its header does not read"))?;
-    let text = |wanted: u8| {
-        fields.iter().find(|(code, _)| *code == wanted).and_then(|(_, value)| match value {
-            Value::Path(text) | Value::Text(text) | Value::Signature(text) => Some(*text),
-            Value::Number(_) => None,
-        })
-    };
-    if message.get(1) != Some(&METHOD_CALL) {
+    let message = Message::read(message).map_err(|Garbage(why)| garbage(why))?;
+    let fields = message.fields;
+    if message.kind != METHOD_CALL {
         return Err(garbage("it is no call"));
     }
-    if text(PATH) != Some(OBJECT_PATH) || text(INTERFACE_FIELD) != Some(INTERFACE) {
+    if fields.path != Some(OBJECT_PATH) || fields.interface != Some(INTERFACE) {
         return Err(garbage("it is for another object or interface"));
     }
-    let serial = header::number(message, 8, LE).filter(|serial| *serial != 0);
     Ok(Call {
-        flags: message.get(2).copied().ok_or_else(|| garbage(TORN))?,
-        serial: serial.ok_or_else(|| garbage("it has no serial"))?,
-        member: text(MEMBER).ok_or_else(|| garbage("it names no method"))?.to_owned(),
-        signature: text(SIGNATURE).unwrap_or_default().to_owned(),
-        argument: message.get(end.next_multiple_of(8)..).ok_or_else(|| garbage(TORN))?.to_owned(),
+        flags: message.flags,
+        serial: message.serial,
+        member: fields.member.ok_or_else(|| garbage("it names no method"))?.to_owned(),
+        signature: fields.signature.unwrap_or_default().to_owned(),
+        endian: message.endian,
+        argument: message.body.to_owned(),
     })
 }
 
@@ -108,44 +78,28 @@ impl Call {
     }
 
     /// The one argument, which must be of type `B` and nothing else.
-    fn argument<B: Body>(&self) -> Result<B, Refusal> {
-        let value = if self.signature == B::SIGNATURE {
-            body::from_bytes(&self.argument, LE)
-        } else {
-            None
-        };
+    fn argument<'a, B: Decode<'a>>(&'a self) -> Result<B, Refusal> {
+        let value =
+            if self.signature == B::SIGNATURE { value(&self.argument, self.endian) } else { None };
         value.ok_or_else(|| {
             let text = format!("{} takes one argument of type {}", self.member, B::SIGNATURE);
             Refusal::new(ErrorCode::Invalid, text)
         })
     }
 
-    fn reply<B: Body>(&self, value: &B) -> io::Result<Vec<u8>> {
-        let fields = [
-            (REPLY_SERIAL, Value::Number(self.serial)),
-            (SIGNATURE, Value::Signature(B::SIGNATURE)),
-        ];
-        written(METHOD_RETURN, &fields, value)
-    }
-
-    fn done(&self) -> io::Result<Vec<u8>> {
-        let fields = [(REPLY_SERIAL, Value::Number(self.serial))];
-        header::message(METHOD_RETURN, 0, 1, &fields, &[]).ok_or_else(unwritable)
+    fn reply<B: Encode>(&self, value: &B) -> io::Result<Vec<u8>> {
+        let fields = Fields { reply_serial: Some(self.serial), ..Fields::default() };
+        to_message(METHOD_RETURN, 0, 1, &fields, value).ok_or_else(unwritable)
     }
 
     fn refusal(&self, refusal: &Refusal) -> io::Result<Vec<u8>> {
-        let fields = [
-            (ERROR_NAME, Value::Text(refusal.code.bus_name())),
-            (REPLY_SERIAL, Value::Number(self.serial)),
-            (SIGNATURE, Value::Signature("s")),
-        ];
-        written(ERROR, &fields, &refusal.message)
+        let fields = Fields {
+            error_name: Some(refusal.code.bus_name()),
+            reply_serial: Some(self.serial),
+            ..Fields::default()
+        };
+        to_message(ERROR, 0, 1, &fields, &refusal.message.as_str()).ok_or_else(unwritable)
     }
-}
-
-fn written<B: Body>(kind: u8, fields: &[(u8, Value<'_>)], value: &B) -> io::Result<Vec<u8>> {
-    let body = body::to_bytes(value).ok_or_else(unwritable)?;
-    header::message(kind, 0, 1, fields, &body).ok_or_else(unwritable)
 }
 
 fn unwritable() -> io::Error {
@@ -207,28 +161,28 @@ async fn dispatch(
             return Ok(reply.map(|reply| Answer { reply, then, ahead: None }));
         }
         "PlaceSession" => {
-            let id: String = call.argument()?;
-            if engine.session_outside(peer, &id).await {
-                call.done()
+            let id: &str = call.argument()?;
+            if engine.session_outside(peer, id).await {
+                call.reply(&())
             } else {
                 let text = "no such session of this process is open";
                 return Err(Refusal::new(ErrorCode::NoSuchId, text));
             }
         }
         "CloseSession" => {
-            let id: String = call.argument()?;
-            if engine.session_closed(&id) {
-                call.done()
+            let id: &str = call.argument()?;
+            if engine.session_closed(id) {
+                call.reply(&())
             } else {
                 return Err(Refusal::new(ErrorCode::NoSuchId, "no such session is open"));
             }
         }
         "RunGroups" => {
-            let id: String = call.argument()?;
+            let id: &str = call.argument()?;
             let id: GrantId = id
                 .parse()
                 .map_err(|error: BadName| Refusal::new(ErrorCode::Invalid, error.to_string()))?;
-            call.reply(&engine.run_groups(peer, &id).await?)
+            call.reply(&engine.run_groups(peer, &id).await?.as_slice())
         }
         // The table lets the module call nothing else.
         other => {
@@ -245,14 +199,9 @@ mod tests {
     use super::*;
 
     fn call(path: &str, interface: &str, member: &str) -> Vec<u8> {
-        let fields = [
-            (PATH, Value::Path(path)),
-            (INTERFACE_FIELD, Value::Text(interface)),
-            (MEMBER, Value::Text(member)),
-            (SIGNATURE, Value::Signature("s")),
-        ];
-        let body = body::to_bytes(&"an id".to_owned()).unwrap();
-        header::message(METHOD_CALL, 0, 7, &fields, &body).unwrap()
+        let [path, interface, member] = [path, interface, member].map(Some);
+        let fields = Fields { path, interface, member, ..Fields::default() };
+        to_message(METHOD_CALL, 0, 7, &fields, &"an id").unwrap()
     }
 
     #[test]
@@ -277,7 +226,7 @@ mod tests {
         let call = read(&message).unwrap();
         assert_eq!((call.serial, call.member.as_str()), (7, "CloseSession"));
         assert!(!call.is_of_a_place());
-        assert_eq!(call.argument::<String>().unwrap(), "an id");
+        assert_eq!(call.argument::<&str>().unwrap(), "an id");
         assert!(call.argument::<PamItems>().is_err());
     }
 

@@ -2,18 +2,30 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::ffi::CString;
-use std::path::Path;
+use std::ffi::{CStr, CString};
 
-use stint_ask::Daemon;
+use stint_ask::{Daemon, Line};
 
 use super::fake::own_uid;
-use crate::account::Facts;
-use crate::handle::{Handle, Item, Level, NoItem, Tone};
+use crate::account::{self, Decision, Facts};
+use crate::handle::{Handle, Item, Level, NoItem, SessionId, Tone, Typed};
+use crate::session::{self, Outcome};
 
-pub fn alice(socket: &Path) -> Facts<'_> {
+pub fn alice(socket: &str) -> Facts<'_> {
     let daemon = Daemon { socket, uid: own_uid() };
-    Facts { real_uid: stint_proto::Uid(1000), silent: true, daemon }
+    Facts { real_uid: 1000, silent: true, daemon }
+}
+
+pub fn decide(pam: &FakePam, arguments: &[&CStr], facts: Facts<'_>) -> Decision {
+    account::decide(pam, arguments.iter().copied(), facts)
+}
+
+pub fn open(pam: &mut FakePam, arguments: &[&CStr], facts: Facts<'_>) -> Outcome {
+    session::open(pam, arguments.iter().copied(), facts)
+}
+
+pub fn close(pam: &FakePam, arguments: &[&CStr], facts: Facts<'_>) {
+    session::close(pam, arguments.iter().copied(), facts);
 }
 
 /// A PAM handle that writes everything down.
@@ -57,7 +69,7 @@ impl FakePam {
 }
 
 impl Handle for FakePam {
-    fn item(&self, item: Item) -> Result<Option<CString>, NoItem> {
+    fn item<R>(&self, item: Item, read: impl FnOnce(Option<&CStr>) -> R) -> Result<R, NoItem> {
         let name = match item {
             Item::Service => "service",
             Item::User => "user",
@@ -65,30 +77,31 @@ impl Handle for FakePam {
             Item::Tty => "tty",
             Item::Rhost => "rhost",
         };
-        if self.withheld { Err(NoItem) } else { Ok(self.items.get(name).cloned()) }
+        if self.withheld { Err(NoItem) } else { Ok(read(self.items.get(name).map(|i| &**i))) }
     }
 
-    fn tell(&self, tone: Tone, line: &str) {
-        self.said.borrow_mut().push((tone, line.to_owned()));
+    fn tell(&self, tone: Tone, line: &Line) {
+        self.said.borrow_mut().push((tone, line.as_str().to_owned()));
     }
 
-    fn ask(&self, question: &str) -> Option<String> {
-        self.asked.borrow_mut().push(question.to_owned());
-        self.types.borrow_mut().pop().map(str::to_owned)
+    fn ask<'a>(&self, question: &Line, answer: &'a mut Typed) -> Option<&'a Typed> {
+        self.asked.borrow_mut().push(question.as_str().to_owned());
+        answer.push(self.types.borrow_mut().pop()?);
+        Some(answer)
     }
 
-    fn log(&self, level: Level, line: &str) {
-        self.logged.borrow_mut().push((level, line.to_owned()));
+    fn log(&self, level: Level, line: &Line) {
+        self.logged.borrow_mut().push((level, line.as_str().to_owned()));
     }
 
-    fn keep_session(&mut self, id: &str) -> bool {
+    fn keep_session(&mut self, id: &SessionId) -> bool {
         if !self.forgetful {
-            self.session = Some(id.to_owned());
+            self.session = Some(id.as_str().to_owned());
         }
         !self.forgetful
     }
 
-    fn kept_session(&self) -> Option<String> {
-        self.session.clone()
+    fn kept_session(&self) -> Option<SessionId> {
+        self.session.as_deref().map(|id| SessionId::of([id]))
     }
 }

@@ -2,18 +2,17 @@
 //! script. The refusals first.
 
 use std::io::{Read, Write};
-use std::path::Path;
 
-use super::common::{FakePam, alice};
+use super::common::{FakePam, alice, close, decide, open};
 use super::fake::{ERROR, FakeDaemon, Message, RETURN};
-use crate::account::{Decision, Facts, decide};
+use crate::account::{Decision, Facts};
 use crate::handle::{Level, Tone};
-use crate::session::{Outcome, close, open};
+use crate::session::Outcome;
 
 const NOWHERE: &str = "/nonexistent/pam.sock";
 
 fn nowhere() -> Facts<'static> {
-    alice(Path::new(NOWHERE))
+    alice(NOWHERE)
 }
 
 fn told(pam: &FakePam, message: &Message) -> Decision {
@@ -36,7 +35,7 @@ fn no_daemon_is_a_denial_with_a_reason_and_a_log_line() {
 #[test]
 fn a_bad_option_denies_even_root_and_is_logged() {
     let pam = FakePam::sudo().with("user", b"root").with("ruser", b"root");
-    let facts = Facts { real_uid: stint_proto::Uid::ROOT, ..nowhere() };
+    let facts = Facts { real_uid: 0, ..nowhere() };
     assert_eq!(decide(&pam, &[c"nopasswd"], facts), Decision::Out);
     assert!(pam.errors()[0].contains("unknown option \"nopasswd\""), "{:?}", pam.errors());
     assert_eq!(decide(&pam, &[c"timeout=0"], facts), Decision::Out);
@@ -103,7 +102,7 @@ fn quiet_says_nothing_and_still_denies() {
 
 #[test]
 fn only_root_itself_is_not_asked_about() {
-    let root = Facts { real_uid: stint_proto::Uid::ROOT, ..nowhere() };
+    let root = Facts { real_uid: 0, ..nowhere() };
     let pam = FakePam::sudo().with("ruser", b"root").with("user", b"root");
     assert_eq!(decide(&pam, &[], nowhere()), Decision::Out, "the name alone");
     assert_eq!(decide(&FakePam::sudo(), &[], root), Decision::Out, "the uid alone");
@@ -201,10 +200,7 @@ fn an_end_that_cannot_be_reported_is_logged() {
 #[test]
 fn roots_sessions_are_not_reported() {
     let mut pam = FakePam::sudo().with("ruser", b"root");
-    assert_eq!(
-        open(&mut pam, &[], Facts { real_uid: stint_proto::Uid::ROOT, ..nowhere() }),
-        Outcome::Done
-    );
+    assert_eq!(open(&mut pam, &[], Facts { real_uid: 0, ..nowhere() }), Outcome::Done);
     assert_eq!(pam.session, None);
 }
 

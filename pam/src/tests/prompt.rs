@@ -3,9 +3,9 @@
 use std::cell::RefCell;
 use std::io::{Read, Write};
 
-use super::common::{FakePam, alice};
+use super::common::{FakePam, alice, decide};
 use super::fake::{FakeDaemon, Message};
-use crate::account::{Decision, decide};
+use crate::account::Decision;
 
 const DENIED: [&str; 2] = ["stint: why", "stint: how"];
 

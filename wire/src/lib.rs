@@ -1,0 +1,29 @@
+//! The messages on the module's socket: what is asked and answered there, as D-Bus writes it, for
+//! both ends.
+//!
+//! The module is loaded into every sudo, so this needs no standard library and no memory but what it
+//! is given: what is read borrows from the bytes that it was read from, and what is written goes
+//! where the caller says. No I/O, no clock. Nothing here panics: the module does not link if it can.
+
+#![cfg_attr(not(test), no_std)]
+#![forbid(unsafe_code)]
+
+pub mod body;
+pub mod header;
+mod messages;
+pub mod text;
+
+pub use body::{Array, Decode, Encode, Reader, Typed, Writer};
+pub use header::Garbage;
+pub use messages::{Answer, Given, Items, Offer, Opened, Request, Verdict};
+
+/// The one object that carries the interface.
+pub const OBJECT_PATH: &str = "/org/stint/Stint1";
+/// The interface, spoken on the system bus and, for the module, on [`PAM_SOCKET`].
+pub const INTERFACE: &str = "org.stint.Stint1";
+/// The module's way in: root's alone, socket-activated. A constant, so that no caller can bend it.
+pub const PAM_SOCKET: &str = "/run/stint/pam.sock";
+/// Services whose caller is told by the process's real uid; elsewhere it is who logs in.
+pub const INVOKER_SERVICES: [&str; 5] = ["sudo", "sudo-i", "su", "su-l", "doas"];
+/// The most bytes of a message, and of all that one end sends to the other before it is done.
+pub const LONGEST: usize = 16 * 1_024;
