@@ -153,6 +153,9 @@ struct Asked {
     approvers: Vec<String>,
 }
 
+/// The most roles that are offered at a door: nobody reads more, and their names fit into an answer.
+const MOST_OFFERS: usize = 100;
+
 impl Ways {
     /// The ways that the policy knows, and the person's own pending request for one of them.
     #[must_use]
@@ -175,7 +178,7 @@ impl Ways {
         Self { eligible, approvers, pending }
     }
 
-    /// What may be asked for at the door itself. Nothing while a request is pending, and never a
+    /// What may be asked for at the door itself, as much as an answer has room for. Nothing while a request is pending, and never a
     /// role for emergencies: those are taken by name.
     #[must_use]
     pub fn offers(&self, denial: &Denial) -> Vec<Offer> {
@@ -184,6 +187,7 @@ impl Ways {
         }
         let usual = self.eligible.iter().filter(|way| !way.emergency);
         usual
+            .take(MOST_OFFERS)
             .map(|way| Offer { role: way.role.clone(), reason: way.reason, ticket: way.ticket })
             .collect()
     }

@@ -2,6 +2,9 @@
 
 use proptest::prelude::*;
 use stint_policy::{SourceFile, parse};
+use stint_proto::body::to_message;
+use stint_proto::{CheckAnswer, Verdict};
+use stint_wire::header::Fields;
 
 use super::super::grant::Grant;
 use super::super::grant::tests::{at, sample};
@@ -130,6 +133,22 @@ fn a_denial_says_why_and_what_to_type() {
         ]
     );
     assert_eq!(offers, 1, "what is for emergencies is not offered at a door");
+}
+
+#[test]
+fn no_more_is_offered_than_fits_into_an_answer() {
+    let role = |number: usize| {
+        let name = format!("{:x<48}", format!("role{number}"));
+        format!(
+            "[roles.{name}]\nsudo = [{{ commands = [\"ALL\"] }}]\neligible = [\"%engineers\"]\n"
+        )
+    };
+    let roles: String = (0..300).map(role).collect();
+    let (lines, offers) = told(&roles, &["engineers"], None);
+    let offer = Offer { role: "x".repeat(48).parse().unwrap(), reason: true, ticket: true };
+    let answer = CheckAnswer { verdict: Verdict::Deny, lines, offers: vec![offer; offers] };
+    assert_eq!(offers, MOST_OFFERS);
+    assert!(to_message(2, 0, 1, &Fields::default(), &answer).is_some());
 }
 
 #[test]
