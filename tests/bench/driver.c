@@ -158,6 +158,18 @@ static void sample_run(char *parts[], int number, int counts)
         printf("%d %lld\n", number, (long long)(after - before));
 }
 
+/*
+ * Whose turn it is. Over the rounds everybody comes after everybody equally often (a Williams design,
+ * and its mirror image): each leaves the caches to the next as it does.
+ */
+static int turn(long round, int place, int candidates)
+{
+    if (round / candidates % 2 == 1)
+        place = candidates - 1 - place;
+    int zigzag = place % 2 == 1 ? (place + 1) / 2 : candidates - place / 2;
+    return (int)((zigzag + round) % candidates);
+}
+
 int main(int count, char *words[])
 {
     if (count == 5 && strcmp(words[1], "one") == 0)
@@ -182,7 +194,8 @@ int main(int count, char *words[])
         }
     }
     for (long round = -WARM_UP; round < rounds; round++) {
-        for (int i = 0; i < candidates; i++) {
+        for (int place = 0; place < candidates; place++) {
+            int i = turn(round + WARM_UP, place, candidates);
             if (strcmp(parts[i][0], "pam") == 0)
                 sample_pam(parts[i], i, round >= 0);
             else
