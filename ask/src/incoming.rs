@@ -5,7 +5,7 @@ use stint_wire::body::value;
 use stint_wire::header::{
     ERROR, Fields, Garbage, METHOD_CALL, METHOD_RETURN, Message, SIGNAL, complete, message,
 };
-use stint_wire::{Decode, Encode, INTERFACE, LONGEST, OBJECT_PATH, Writer};
+use stint_wire::{Decode, Encode, INTERFACE, LONGEST_ANSWER, OBJECT_PATH, Writer};
 
 use crate::text::Text;
 
@@ -17,11 +17,11 @@ const LONGEST_GREETING: usize = 128;
 
 /// Room for all that a peer may send before its answer is complete.
 #[derive(Debug)]
-pub struct Room([u8; LONGEST]);
+pub struct Room([u8; LONGEST_ANSWER]);
 
 impl Default for Room {
     fn default() -> Self {
-        Self([0; LONGEST])
+        Self([0; LONGEST_ANSWER])
     }
 }
 
@@ -72,7 +72,7 @@ pub fn returned<'a, B: Decode<'a>>(message: &Message<'a>) -> Result<B, Garbage> 
 /// What has arrived so far.
 #[derive(Debug)]
 pub struct Incoming<'a> {
-    room: &'a mut [u8; LONGEST],
+    room: &'a mut [u8; LONGEST_ANSWER],
     filled: usize,
     /// Up to where it has been taken.
     taken: usize,
@@ -105,13 +105,17 @@ impl<'a> Incoming<'a> {
         if !self.greeted && !self.greet()? {
             return Ok(false);
         }
-        while let Some(length) = complete(self.rest(), LONGEST)? {
+        while let Some(length) = complete(self.rest(), LONGEST_ANSWER)? {
             if read_reply(self.rest().get(..length).unwrap_or_default())?.is_some() {
                 return Ok(true);
             }
             self.taken = self.taken.saturating_add(length);
         }
-        if self.filled >= LONGEST { Err(Garbage("the answer is too long")) } else { Ok(false) }
+        if self.filled >= LONGEST_ANSWER {
+            Err(Garbage("the answer is too long"))
+        } else {
+            Ok(false)
+        }
     }
 
     /// The reply, which stays where it came.
@@ -121,7 +125,7 @@ impl<'a> Incoming<'a> {
     pub fn reply(self) -> Result<Reply<'a>, Garbage> {
         let room: &'a [u8] = self.room;
         let rest = room.get(self.taken..self.filled).unwrap_or_default();
-        let length = complete(rest, LONGEST)?.ok_or(Garbage("it is not complete"))?;
+        let length = complete(rest, LONGEST_ANSWER)?.ok_or(Garbage("it is not complete"))?;
         let message = rest.get(..length).unwrap_or_default();
         read_reply(message)?.ok_or(Garbage("it is no answer"))
     }

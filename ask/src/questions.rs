@@ -2,7 +2,9 @@
 //! answer is passed on, all else is an error.
 
 use stint_wire::header::NO_REPLY_EXPECTED;
-use stint_wire::{Array, Decode, Encode, Garbage, Given, Items, LONGEST, Opened, Request, Writer};
+use stint_wire::{
+    Array, Decode, Encode, Garbage, Given, Items, LONGEST_QUESTION, Opened, Request, Writer,
+};
 
 use crate::clock::Deadline;
 use crate::incoming::{self, Incoming, Reply, Room, returned};
@@ -120,7 +122,7 @@ pub fn request_at_door<'a>(
     deadline: Deadline,
     room: &'a mut Room,
 ) -> Result<Given<'a>, NoAnswer<'a>> {
-    ask::<LONGEST, _>(daemon, "RequestAtDoor", asked, deadline, room)
+    ask::<LONGEST_QUESTION, _>(daemon, "RequestAtDoor", asked, deadline, room)
 }
 
 /// Reports a session, and gets its id, and the control group that is to be entered.

@@ -80,6 +80,7 @@ struct Call<'a, H> {
 
 impl<H: Handle> Call<'_, H> {
     /// What an answer comes to, and what the person is told.
+    #[inline(never)]
     fn decided(&self, answer: Result<Given<'_>, NoAnswer<'_>>) -> Decision {
         let Self { handle, options, facts, items } = *self;
         match answer {
@@ -109,6 +110,8 @@ impl<H: Handle> Call<'_, H> {
 
     /// Tells the person why they are denied and asks what for. What they ask for is brought to
     /// stintd within a timeout of its own: the time in which they typed does not count.
+    // Apart, as its memory is for those who are prompted.
+    #[inline(never)]
     fn prompted(&self, denied: &Given<'_>) -> Decision {
         let mut how = denied.lines.clone();
         tell(self.handle, self.options, how.next().into_iter());
@@ -130,6 +133,7 @@ fn no_answer(error: &NoAnswer<'_>, service: &str) -> Line {
     if error.is_silence() { say::no_answer(service) } else { say::bad_answer(service) }
 }
 
+#[inline(never)]
 fn log_denial(handle: &impl Handle, error: &impl Say) {
     let mut line = Line::of(["denied: "]);
     error.say(&mut line);
@@ -143,6 +147,7 @@ fn tell<'a>(handle: &impl Handle, options: Options, lines: impl Iterator<Item = 
 }
 
 /// Logs a line of these parts if the option `debug` is on.
+#[inline(never)]
 pub(crate) fn debug<const N: usize>(handle: &impl Handle, options: Options, parts: [&str; N]) {
     if options.debug {
         handle.log(Level::Debug, &Line::of(parts));

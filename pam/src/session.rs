@@ -63,6 +63,8 @@ pub fn open<'a>(
 }
 
 /// Has stintd put this process where it can find it, as it could not enter its place itself.
+// Apart, as its memory is for those who cannot enter.
+#[inline(never)]
 fn place_elsewhere(
     handle: &impl Handle,
     id: &str,
@@ -108,6 +110,7 @@ pub fn close<'a>(
     }
 }
 
+#[inline(never)]
 fn not_reported(handle: &impl Handle, why: &impl Say) -> Outcome {
     let mut line = Line::of(["the session is not reported: "]);
     why.say(&mut line);

@@ -6,7 +6,7 @@ use stint_wire::{Answer, Decode, Encode, Items, Opened, Reader, Request, Typed, 
 
 use crate::{CheckAnswer, DoorRequest, Offer, OpenedSession, PamItems, Verdict};
 
-/// A little-endian message with this body; `None` if it is longer than anybody reads.
+/// A little-endian message with this body; `None` if it is longer than an answer may be.
 #[must_use]
 pub fn to_message<B: Encode>(
     kind: u8,
@@ -18,7 +18,7 @@ pub fn to_message<B: Encode>(
     let write = |to: &mut Writer<'_>| message(to, kind, flags, serial, fields, body);
     let mut measure = Writer::new(&mut []);
     write(&mut measure);
-    if measure.length() > stint_wire::LONGEST {
+    if measure.length() > stint_wire::LONGEST_ANSWER {
         return None;
     }
     let mut bytes = vec![0; measure.length()];
@@ -233,8 +233,8 @@ mod tests {
             let text = "x".repeat(length);
             to_message(2, 0, 1, &Fields::default(), &text.as_str())
         };
-        let room = stint_wire::LONGEST - write(0).unwrap().len();
-        assert_eq!(write(room).unwrap().len(), stint_wire::LONGEST);
+        let room = stint_wire::LONGEST_ANSWER - write(0).unwrap().len();
+        assert_eq!(write(room).unwrap().len(), stint_wire::LONGEST_ANSWER);
         assert_eq!(write(room + 1), None);
     }
 }

@@ -252,3 +252,130 @@ impl<'a> Message<'a> {
         signature == T::SIGNATURE || Some(signature) == bare
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const CALL: Fields<'_> = Fields {
+        path: Some("/a"),
+        interface: Some("a.b"),
+        member: Some("C"),
+        error_name: None,
+        reply_serial: None,
+        signature: None,
+    };
+
+    fn written(fields: &Fields<'_>, body: &str) -> Vec<u8> {
+        let mut room = [0; 512];
+        let mut writer = Writer::new(&mut room);
+        message(&mut writer, METHOD_CALL, 0, 7, fields, &body);
+        writer.written().unwrap().to_vec()
+    }
+
+    /// A message of these fields alone.
+    fn with_fields(write: impl FnOnce(&mut Writer<'_>)) -> Vec<u8> {
+        let mut room = [0; 256];
+        let mut writer = Writer::new(&mut room);
+        writer.put(&[b'l', METHOD_RETURN, 0, 1]);
+        for number in [0, 1, 0] {
+            writer.number(number);
+        }
+        write(&mut writer);
+        writer.set_count(FIELDS_LENGTH_AT, FIXED);
+        writer.align(8);
+        writer.written().unwrap().to_vec()
+    }
+
+    fn text(to: &mut Writer<'_>, code: u8, kind: u8) {
+        begin_field(to, code, kind);
+        to.text("a.b");
+    }
+
+    #[test]
+    fn a_field_twice_or_of_another_type_is_refused() {
+        let refused = Err(Garbage("its header does not read"));
+        assert_eq!(Message::read(&with_fields(|to| text(to, MEMBER, b'o'))), refused);
+        assert_eq!(Message::read(&with_fields(|to| text(to, PATH, b's'))), refused);
+        assert_eq!(Message::read(&with_fields(|to| text(to, SIGNATURE, b's'))), refused);
+        assert_eq!(Message::read(&with_fields(|to| text(to, REPLY_SERIAL, b's'))), refused);
+        let twice = with_fields(|to| {
+            text(to, MEMBER, b's');
+            text(to, MEMBER, b's');
+        });
+        assert_eq!(Message::read(&twice), refused);
+        let twice = with_fields(|to| {
+            for number in [1, 1] {
+                begin_field(to, REPLY_SERIAL, b'u');
+                to.number(number);
+            }
+        });
+        assert_eq!(Message::read(&twice), refused);
+        assert!(Message::read(&with_fields(|to| text(to, 9, b's'))).is_ok(), "who sent it, say");
+        assert!(Message::read(&with_fields(|to| text(to, MEMBER, b's'))).is_ok());
+    }
+
+    #[test]
+    fn what_finds_no_room_is_measured_and_not_given_out() {
+        let whole = written(&CALL, "body");
+        for size in 0..whole.len() {
+            let mut room = vec![0; size];
+            let mut writer = Writer::new(&mut room);
+            message(&mut writer, METHOD_CALL, 0, 7, &CALL, &"body");
+            assert_eq!(writer.length(), whole.len());
+            assert_eq!(writer.written(), None);
+        }
+    }
+
+    #[test]
+    fn only_a_whole_message_of_at_most_the_longest_is_complete() {
+        let whole = written(&CALL, "body");
+        for end in 0..whole.len() {
+            assert_eq!(complete(&whole[..end], whole.len()), Ok(None));
+            assert!(Message::read(&whole[..end]).is_err());
+        }
+        assert_eq!(complete(&whole, whole.len()), Ok(Some(whole.len())));
+        assert!(complete(&whole, whole.len() - 1).is_err());
+        assert!(Message::read(&[&whole[..], &[0]].concat()).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn a_message_is_read_as_it_was_written(
+            texts in proptest::collection::vec("[^\\x00]{0,9}", 5),
+            reply_serial in any::<Option<u32>>(),
+        ) {
+            let fields = Fields {
+                path: Some(&texts[0]),
+                interface: Some(&texts[1]),
+                member: Some(&texts[2]),
+                error_name: Some(&texts[3]),
+                reply_serial,
+                signature: None,
+            };
+            let bytes = written(&fields, &texts[4]);
+            let message = Message::read(&bytes).unwrap();
+            prop_assert_eq!(message.fields, Fields { signature: Some("s"), ..fields });
+            prop_assert!(message.is_of::<&str>() && !message.is_of::<u32>());
+            prop_assert_eq!((message.kind, message.flags, message.serial), (METHOD_CALL, 0, 7));
+            prop_assert_eq!(crate::body::value(message.body, message.endian), Some(&*texts[4]));
+        }
+
+        #[test]
+        fn no_bytes_are_too_odd(
+            mut bytes in proptest::collection::vec(any::<u8>(), 0..128),
+            headed in any::<bool>(),
+        ) {
+            if headed && bytes.len() > 16 {
+                let fields = bytes[16];
+                bytes[..16].copy_from_slice(&[b'l', 1, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, fields, 0, 0, 0]);
+            }
+            if let Ok(Some(length)) = complete(&bytes, 128) {
+                prop_assert!(length <= bytes.len());
+                let _ = Message::read(&bytes[..length]);
+            }
+        }
+    }
+}

@@ -25,5 +25,7 @@ pub const INTERFACE: &str = "org.stint.Stint1";
 pub const PAM_SOCKET: &str = "/run/stint/pam.sock";
 /// Services whose caller is told by the process's real uid; elsewhere it is who logs in.
 pub const INVOKER_SERVICES: [&str; 5] = ["sudo", "sudo-i", "su", "su-l", "doas"];
-/// The most bytes of a message, and of all that one end sends to the other before it is done.
-pub const LONGEST: usize = 16 * 1_024;
+/// The most bytes of a question, and of what may wait to be read of one.
+pub const LONGEST_QUESTION: usize = 16 * 1_024;
+/// The most bytes of an answer, with all that comes before it. Room for it is on the stack of sudo.
+pub const LONGEST_ANSWER: usize = 8 * 1_024;

@@ -16,7 +16,7 @@ use nix::sys::socket::{
     AddressFamily, Backlog, SockFlag, SockType, UnixAddr, bind, connect, listen, socket,
 };
 use proptest::prelude::*;
-use stint_wire::{Garbage, Given, Items, LONGEST, Verdict};
+use stint_wire::{Garbage, Given, Items, LONGEST_ANSWER, Verdict};
 
 /// Long enough never to be what a test waits for.
 const LONG: Duration = Duration::from_secs(60);
@@ -282,7 +282,7 @@ fn headers_that_are_none() {
         ("kind 9", 1, &[9]),
         ("version", 3, &[2]),
         ("a huge body", 4, &[0xff; 4]),
-        ("a body that is too long", 4, &[1, 0x40, 0, 0]),
+        ("a body that is too long", 4, &[1, 0x20, 0, 0]),
         ("a body one byte short", 4, &[short]),
         ("serial 0", 8, &[0; 4]),
         ("huge fields", 12, &[0xff; 4]),
@@ -345,12 +345,12 @@ fn answers_to_another_call_are_not_ours() {
 fn floods_end_at_the_cap() {
     let noise = Message::of(SIGNAL, "s", &"x".repeat(1000)).bytes();
     let mut bytes = GREETING.to_vec();
-    while bytes.len() <= LONGEST {
+    while bytes.len() <= LONGEST_ANSWER {
         bytes.extend_from_slice(&noise);
     }
     bytes.extend_from_slice(&Message::answer("allow", &[]).bytes());
     assert!(is_garbage(&told(bytes)));
-    let long = "x".repeat(LONGEST);
+    let long = "x".repeat(LONGEST_ANSWER);
     assert!(is_garbage(&told(Message::answer("allow", &[&long]).greeted())));
 }
 

@@ -11,7 +11,7 @@ use nix::sys::socket::{
     ControlMessageOwned, MsgFlags, UnixCredentials, getsockopt, recvmsg, send, setsockopt,
 };
 use stint_proto::Uid;
-use stint_wire::LONGEST;
+use stint_wire::LONGEST_QUESTION;
 
 use super::greeting::{Greeted, Greeting};
 use super::question;
@@ -148,7 +148,7 @@ impl Asking {
     }
 
     fn receive(&mut self) -> io::Result<usize> {
-        if self.bytes.len() > LONGEST {
+        if self.bytes.len() > LONGEST_QUESTION {
             return Err(question::garbage("it is too long"));
         }
         let mut chunk = [0; 2_048];

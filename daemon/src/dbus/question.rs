@@ -10,7 +10,7 @@ use stint_wire::body::{Endian, value};
 use stint_wire::header::{
     self, ERROR, Fields, Garbage, METHOD_CALL, METHOD_RETURN, Message, NO_REPLY_EXPECTED,
 };
-use stint_wire::{Decode, Encode, INTERFACE, LONGEST, OBJECT_PATH};
+use stint_wire::{Decode, Encode, INTERFACE, LONGEST_QUESTION, OBJECT_PATH};
 
 use super::authority::{Caller, authorize};
 use super::desk::Answer;
@@ -28,7 +28,7 @@ pub(super) fn garbage(why: &'static str) -> io::Error {
 /// # Errors
 /// When what is there can no longer become a message.
 pub(super) fn complete(bytes: &[u8]) -> io::Result<Option<usize>> {
-    header::complete(bytes, LONGEST).map_err(|Garbage(why)| garbage(why))
+    header::complete(bytes, LONGEST_QUESTION).map_err(|Garbage(why)| garbage(why))
 }
 
 /// A call, as it was sent.

@@ -154,7 +154,7 @@ struct Asked {
 }
 
 /// The most roles that are offered at a door: nobody reads more, and their names fit into an answer.
-const MOST_OFFERS: usize = 100;
+const MOST_OFFERS: usize = 50;
 
 impl Ways {
     /// The ways that the policy knows, and the person's own pending request for one of them.
