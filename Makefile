@@ -35,7 +35,7 @@ build: ## build stint, stintd, stint-sync, stint-run and pam_stint.so in release
 	cargo build --release --locked $(RUN)
 	cargo build --release --locked --package stintd --package stint
 	cargo build --release --locked --package stint-sync
-	cp "$(TARGET)/module/libpam_stint.so" "$(RELEASE)/"
+	install -m 0644 "$(TARGET)/module/libpam_stint.so" "$(RELEASE)/"
 
 deb: ## build the Debian package
 	tests/prepare.sh build
@@ -57,6 +57,7 @@ test-quick: ## formatting, lints, and the tests that need neither root nor hosts
 	tests/prepare.sh build
 	cargo fmt --all --check
 	cargo clippy --locked $(MODULE) --all-targets -- -D warnings
+	cargo clippy --locked $(MODULE) --profile module -- -D warnings
 	cargo clippy --locked $(REST) --all-targets --all-features -- -D warnings
 	if PATH="$(TARGET)/tools/bin:$$PATH" cargo deny --version >/dev/null 2>&1; then \
 		PATH="$(TARGET)/tools/bin:$$PATH" cargo deny --locked --offline check bans licenses sources; \

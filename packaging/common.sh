@@ -9,9 +9,9 @@ stint_target() {
     esac
 }
 
-# Builds the programs and says where they are. The module and stint-run are built by themselves:
-# built together with the daemon they would get the daemon's features of the crates that they share,
-# and be twice as big. With STINT_BUILT set, what lies in that folder is taken instead.
+# Builds the programs and says where they are. The module has a profile of its own; stint-run is built
+# by itself: built together with the daemon it would get the daemon's features of the crates that they
+# share, and be twice as big. With STINT_BUILT set, what lies in that folder is taken instead.
 stint_build() {
     if [ -n "${STINT_BUILT:-}" ]; then
         echo "$STINT_BUILT"
@@ -27,7 +27,7 @@ stint_build() {
         cargo build --release --locked --package stint-run
         cargo build --release --locked --package stintd --package stint
         cargo build --release --locked --package stint-sync
-        cp "$1/module/libpam_stint.so" "$1/release/"
+        install -m 0644 "$1/module/libpam_stint.so" "$1/release/"
     ) >&2
     echo "$1/release"
 }

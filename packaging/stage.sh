@@ -7,8 +7,8 @@ usage() {
     cat <<'EOF'
 Usage: packaging/stage.sh DESTDIR BUILT MODULE_DIR [ZSH_DIR]
   DESTDIR     where the tree is laid out; "/" installs on this host
-  BUILT       the folder with the release build's stint, stintd, stint-sync, stint-run
-              and libpam_stint.so
+  BUILT       the folder with stint, stintd, stint-sync, stint-run and libpam_stint.so, as
+              "make build" leaves them
   MODULE_DIR  the distribution's folder of PAM modules, such as /usr/lib64/security
   ZSH_DIR     where zsh finds completions (/usr/share/zsh/vendor-completions)
 EOF
@@ -26,10 +26,15 @@ here=$(cd "$(dirname "$0")" && pwd)
 
 for file in stint stintd stint-sync stint-run libpam_stint.so; do
     if [ ! -f "$built/$file" ]; then
-        echo "stage.sh: $built/$file is not there: build the release first" >&2
+        echo "stage.sh: $built/$file is not there: make build" >&2
         exit 1
     fi
 done
+# What carries an unwinder is no module of the profile for it, and can panic inside sudo.
+if grep -q _Unwind_ "$built/libpam_stint.so"; then
+    echo "stage.sh: $built/libpam_stint.so is not built with --profile module: make build" >&2
+    exit 1
+fi
 
 made=$(mktemp -d)
 trap 'rm -rf "$made"' EXIT

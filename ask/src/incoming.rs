@@ -5,7 +5,7 @@ use stint_wire::body::value;
 use stint_wire::header::{
     ERROR, Fields, Garbage, METHOD_CALL, METHOD_RETURN, Message, SIGNAL, complete, message,
 };
-use stint_wire::{Decode, Encode, INTERFACE, LONGEST_ANSWER, OBJECT_PATH, Writer};
+use stint_wire::{Decode, Encode, GREETING, INTERFACE, LONGEST_ANSWER, OBJECT_PATH, Writer};
 
 use crate::text::Text;
 
@@ -15,13 +15,15 @@ pub const SERIAL: u32 = 1;
 /// The most bytes of the greeting's line.
 const LONGEST_GREETING: usize = 128;
 
+const ROOM: usize = GREETING.len() + LONGEST_ANSWER;
+
 /// Room for all that a peer may send before its answer is complete.
 #[derive(Debug)]
-pub struct Room([u8; LONGEST_ANSWER]);
+pub struct Room([u8; ROOM]);
 
 impl Default for Room {
     fn default() -> Self {
-        Self([0; LONGEST_ANSWER])
+        Self([0; ROOM])
     }
 }
 
@@ -72,7 +74,7 @@ pub fn returned<'a, B: Decode<'a>>(message: &Message<'a>) -> Result<B, Garbage> 
 /// What has arrived so far.
 #[derive(Debug)]
 pub struct Incoming<'a> {
-    room: &'a mut [u8; LONGEST_ANSWER],
+    room: &'a mut [u8; ROOM],
     filled: usize,
     /// Up to where it has been taken.
     taken: usize,
@@ -111,11 +113,7 @@ impl<'a> Incoming<'a> {
             }
             self.taken = self.taken.saturating_add(length);
         }
-        if self.filled >= LONGEST_ANSWER {
-            Err(Garbage("the answer is too long"))
-        } else {
-            Ok(false)
-        }
+        if self.filled >= ROOM { Err(Garbage("the answer is too long")) } else { Ok(false) }
     }
 
     /// The reply, which stays where it came.

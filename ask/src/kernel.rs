@@ -100,9 +100,12 @@ pub fn effective_uid() -> u32 {
 #[must_use]
 pub fn monotonic() -> u64 {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: clock_gettime writes a timespec, and `time` is one. It fails for clocks that are not
-    // there only, and this one always is; then the time would be 0.
-    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut time) };
+    // SAFETY: clock_gettime writes a timespec, and `time` is one.
+    let result = unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut time) };
+    if result != 0 {
+        // No time is left before any deadline.
+        return u64::MAX;
+    }
     let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
     seconds.saturating_mul(1_000_000_000).saturating_add(u64::try_from(time.tv_nsec).unwrap_or(0))
 }

@@ -11,15 +11,15 @@
 #![cfg_attr(not(test), no_std)]
 #![deny(unsafe_code)]
 
-pub mod clock;
+mod clock;
 mod incoming;
 #[expect(unsafe_code, reason = "the one file that calls the kernel")]
 pub mod kernel;
-pub mod peer;
+mod peer;
 mod questions;
 #[cfg(test)]
 mod tests;
-pub mod text;
+mod text;
 
 pub use clock::Deadline;
 pub use incoming::Room;

@@ -3,10 +3,7 @@
 
 use core::ffi::CStr;
 
-use stint_wire::text::is_harmless;
-
-/// The most characters of a line; what is longer is cut.
-pub const LONGEST_LINE: usize = 200;
+use stint_wire::text::{LONGEST_LINE, is_harmless};
 
 /// Text of fewer than `ROOM` bytes; what finds no room is cut off, at a character.
 #[derive(Clone, Debug)]
@@ -43,8 +40,11 @@ impl<const ROOM: usize> Text<ROOM> {
         text
     }
 
-    /// Appends.
+    /// Appends. After what found no room nothing does.
     pub fn push(&mut self, text: &str) {
+        if self.cut {
+            return;
+        }
         let room = ROOM.saturating_sub(1).saturating_sub(self.length);
         let mut end = text.len().min(room);
         while !text.is_char_boundary(end) {
@@ -157,8 +157,8 @@ mod tests {
         text.push("c");
         assert_eq!((text.as_str(), text.is_cut()), ("abä", true));
         let text = Text::<5>::of(["abc", "ä", "d"]);
-        assert_eq!((text.as_str(), text.is_cut()), ("abcd", true));
-        assert_eq!(text.as_c(), c"abcd");
+        assert_eq!((text.as_str(), text.is_cut()), ("abc", true));
+        assert_eq!(text.as_c(), c"abc");
         assert_eq!(Text::<1>::of(["a"]).as_c(), c"");
     }
 

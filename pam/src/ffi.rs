@@ -20,9 +20,6 @@ const PAM_RUSER: c_int = 8;
 const PAM_PROMPT_ECHO_ON: c_int = 2;
 const PAM_ERROR_MSG: c_int = 3;
 const PAM_TEXT_INFO: c_int = 4;
-// syslog.h.
-const LOG_ERR: c_int = 3;
-const LOG_DEBUG: c_int = 7;
 
 /// libpam's handle, whose inside is its own.
 #[repr(C)]
@@ -70,12 +67,6 @@ unsafe extern "C" {
     ) -> c_int;
     fn pam_get_data(handle: RawHandle, name: *const c_char, data: *mut *const c_void) -> c_int;
     fn pam_syslog(handle: RawHandle, priority: c_int, format: *const c_char, ...);
-}
-
-#[link(name = "c")]
-unsafe extern "C" {
-    fn strdup(text: *const c_char) -> *mut c_char;
-    fn free(memory: *mut c_void);
 }
 
 /// Under this name PAM keeps the session's id between open and close: a string of strdup's.
@@ -134,8 +125,8 @@ impl Pam {
     /// Says one thing to the person. With what they answered `read` is called, if they did.
     fn converse<R>(&self, style: c_int, text: &Line, read: impl FnOnce(&CStr) -> R) -> Option<R> {
         let conversation = self.raw_item(PAM_CONV).ok()?.cast::<Conversation>();
-        // SAFETY: the item PAM_CONV, where it is not null, is a struct pam_conv of the application's
-        // that lives until it sets another; its members are copied before it is called.
+        // SAFETY: the item PAM_CONV, where it is not null, is libpam's own struct pam_conv, which lives
+        // until the application sets another; so its members are copied before it is called.
         let Conversation { converse, data } = *unsafe { conversation.as_ref()? };
         let message = Message { style, text: text.as_c().as_ptr() };
         let mut messages: *const Message = &raw const message;
@@ -144,7 +135,7 @@ impl Pam {
         // the application's own pointer. All of it outlives the call.
         let code = unsafe { converse?(1, &raw mut messages, &raw mut responses, data) };
         if code != PAM_SUCCESS || responses.is_null() {
-            // The application has allocated nothing then, or frees it.
+            // Whether the application has allocated something all the same cannot be known.
             return None;
         }
         // SAFETY: pam_conv(3): after success it is an array of one response, of malloc's, and what
@@ -152,8 +143,8 @@ impl Pam {
         unsafe {
             let answer = (*responses).text;
             let read = if answer.is_null() { None } else { Some(read(CStr::from_ptr(answer))) };
-            free(answer.cast());
-            free(responses.cast());
+            libc::free(answer.cast());
+            libc::free(responses.cast());
             read
         }
     }
@@ -192,8 +183,8 @@ impl Handle for Pam {
 
     fn log(&self, level: Level, line: &Line) {
         let priority = match level {
-            Level::Error => LOG_ERR,
-            Level::Debug => LOG_DEBUG,
+            Level::Error => libc::LOG_ERR,
+            Level::Debug => libc::LOG_DEBUG,
         };
         // SAFETY: pam_syslog (Linux-PAM, pam_ext.h) takes a live handle, and a printf format with
         // its arguments: a literal with one %s, and a NUL-terminated string that outlives the call.
@@ -205,13 +196,13 @@ impl Handle for Pam {
         // live handle, a name, data that may be anything, and what frees it, which for a string of
         // strdup's is free. Where PAM does not keep it, it is freed here.
         unsafe {
-            let copy = strdup(id.as_c().as_ptr());
+            let copy = libc::strdup(id.as_c().as_ptr());
             if copy.is_null() {
                 return false;
             }
             let kept = pam_set_data(self.0, SESSION.as_ptr(), copy.cast(), Some(forget_session));
             if kept != PAM_SUCCESS {
-                free(copy.cast());
+                libc::free(copy.cast());
             }
             kept == PAM_SUCCESS
         }
@@ -234,5 +225,5 @@ impl Handle for Pam {
 /// PAM lets go of the session's id.
 unsafe extern "C" fn forget_session(_: RawHandle, id: *mut c_void, _: c_int) {
     // SAFETY: PAM calls this once with what keep_session stored, which is a string of strdup's.
-    unsafe { free(id) }
+    unsafe { libc::free(id) }
 }

@@ -66,31 +66,27 @@ impl OwnItems {
     /// # Errors
     /// On an item that is unreadable, too long or no plain text, and on a missing service.
     pub fn read(&mut self, handle: &impl Handle) -> Result<Items<'_>, BadItem> {
-        for (item, text) in [
-            (Item::Service, &mut self.service),
-            (Item::User, &mut self.user),
-            (Item::Ruser, &mut self.ruser),
-            (Item::Tty, &mut self.tty),
-            (Item::Rhost, &mut self.rhost),
-        ] {
-            let copied = handle.item(item, |value| match value {
-                Some(value) => copy(item, value, text),
-                None => Ok(()),
-            });
-            copied.map_err(|_| BadItem::Withheld(item))??;
-        }
-        let service = self.service.as_str();
-        if service.is_empty() {
+        read(handle, Item::Service, &mut self.service)?;
+        if self.service.as_str().is_empty() {
             return Err(BadItem::Missing(Item::Service));
         }
+        read(handle, Item::User, &mut self.user)?;
+        read(handle, Item::Ruser, &mut self.ruser)?;
+        read(handle, Item::Tty, &mut self.tty)?;
+        read(handle, Item::Rhost, &mut self.rhost)?;
         Ok(Items {
-            service,
+            service: self.service.as_str(),
             user: self.user.as_str(),
             ruser: self.ruser.as_str(),
             tty: self.tty.as_str(),
             rhost: self.rhost.as_str(),
         })
     }
+}
+
+fn read(handle: &impl Handle, item: Item, to: &mut OwnItem) -> Result<(), BadItem> {
+    let copied = handle.item(item, |value| value.map_or(Ok(()), |value| copy(item, value, to)));
+    copied.map_err(|_| BadItem::Withheld(item))?
 }
 
 fn copy(item: Item, value: &CStr, to: &mut OwnItem) -> Result<(), BadItem> {

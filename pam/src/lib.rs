@@ -14,7 +14,10 @@
 #![cfg_attr(not(test), no_std)]
 #![deny(unsafe_code)]
 
-// Where a panic unwinds, which is in every build but the module's own, the runtime for that is std's.
+#[cfg(not(any(panic = "abort", debug_assertions)))]
+compile_error!("the module is built with --profile module, not with --release");
+
+// Where a panic unwinds, which is where it is checked and tested, the runtime for that is std's.
 #[cfg(all(panic = "unwind", not(test)))]
 extern crate std;
 
@@ -25,7 +28,7 @@ mod entry;
 mod ffi;
 mod handle;
 mod items;
-#[cfg(panic = "abort")]
+#[cfg(all(panic = "abort", not(test)))]
 #[expect(unsafe_code, reason = "it names what does not exist")]
 mod no_panic;
 mod options;

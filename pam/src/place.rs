@@ -23,10 +23,23 @@ pub fn enter(group: &str) -> Result<(), Errno> {
     if path.is_cut() {
         return Err(Errno::TOO_LONG);
     }
-    let file = Descriptor::open_to_write(path.as_c())?;
+    let file = uninterrupted(|| Descriptor::open_to_write(path.as_c()))?;
     if !file.is_of_control_groups()? {
         return Err(Errno::NOT_SUPPORTED);
     }
     // One call: the kernel takes it for the thread that makes it.
-    file.write(b"0").map(drop)
+    match uninterrupted(|| file.write(b"0"))? {
+        1 => Ok(()),
+        _ => Err(Errno::INVALID),
+    }
+}
+
+/// Calls again where a signal came in between.
+fn uninterrupted<T>(mut call: impl FnMut() -> Result<T, Errno>) -> Result<T, Errno> {
+    loop {
+        match call() {
+            Err(Errno::INTERRUPTED) => {}
+            result => return result,
+        }
+    }
 }

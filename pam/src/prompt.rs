@@ -31,13 +31,16 @@ pub fn ask<'a>(
     words: &'a mut Words,
 ) -> Option<Request<'a>> {
     let Offer { role, reason, ticket } = choose(handle, offers)?;
-    let ticket =
-        if ticket { typed(handle, &Line::of(["stint: ticket: "]), &mut words.ticket)? } else { "" };
+    let ticket = if ticket {
+        said(typed(handle, &Line::of(["stint: ticket: "]), &mut words.ticket))?
+    } else {
+        ""
+    };
     let reason = if reason {
         let mut question = Line::of(["stint: what do you need "]);
         question.push_harmless(role);
         question.push(" for? ");
-        typed(handle, &question, &mut words.reason)?
+        said(typed(handle, &question, &mut words.reason))?
     } else {
         ""
     };
@@ -57,8 +60,8 @@ fn choose<'a>(handle: &impl Handle, offers: Array<'a, Offer<'a>>) -> Option<Offe
         let mut question = Line::of(["stint: ask for "]);
         question.push_harmless(first.role);
         question.push("? [y/N] ");
-        let yes = handle.ask(&question, &mut answer)?;
-        return matches!(yes.as_str().trim(), "y" | "Y" | "yes").then_some(first);
+        let yes = typed(handle, &question, &mut answer)?;
+        return matches!(yes, "y" | "Y" | "yes").then_some(first);
     }
     let mut question = Line::of(["stint: which role, ", first.role]);
     for offer in more {
@@ -68,16 +71,19 @@ fn choose<'a>(handle: &impl Handle, offers: Array<'a, Offer<'a>>) -> Option<Offe
     question.push("? [");
     question.push(first.role);
     question.push("] ");
-    let named = handle.ask(&harmless(question.as_str()), &mut answer)?;
-    match named.as_str().trim() {
+    match typed(handle, &harmless(question.as_str()), &mut answer)? {
         "" => Some(first),
         name => offers.into_iter().find(|offer| offer.role == name),
     }
 }
 
-/// What was typed, if anything was.
+/// What was typed, with no space around it; `None` if it is too long, or nobody typed.
 fn typed<'a>(handle: &impl Handle, question: &Line, answer: &'a mut Typed) -> Option<&'a str> {
     let answer = handle.ask(question, answer)?;
-    let text = answer.as_str().trim();
-    (!text.is_empty() && !answer.is_cut()).then_some(text)
+    (!answer.is_cut()).then(|| answer.as_str().trim())
+}
+
+/// The words, if there are any.
+fn said(typed: Option<&str>) -> Option<&str> {
+    typed.filter(|text| !text.is_empty())
 }

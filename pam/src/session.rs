@@ -3,7 +3,7 @@
 
 use core::ffi::CStr;
 
-use stint_ask::{Deadline, Errno, Line, Room, Say};
+use stint_ask::{Deadline, Errno, Line, Room, Say, harmless};
 use stint_wire::Opened;
 
 use crate::account::{Facts, debug};
@@ -51,7 +51,8 @@ pub fn open<'a>(
     if !group.is_empty()
         && let Err(outside) = place::enter(group)
     {
-        debug(handle, options, [group, " is not entered: ", said(&outside).as_str()]);
+        let (group, why) = (harmless(group), said(&outside));
+        debug(handle, options, [group.as_str(), " is not entered: ", why.as_str()]);
         place_elsewhere(handle, id, outside, facts, deadline);
     }
     debug(handle, options, ["session ", id, " is open"]);

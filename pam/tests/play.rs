@@ -95,6 +95,8 @@ fn target() -> PathBuf {
 fn build(options: &[&str]) -> Command {
     let mut cargo = Command::new(env!("CARGO"));
     cargo.args(["rustc", "--quiet", "--locked", "--package", "stint-pam", "--profile", "module"]);
+    // In English, and where it is looked for.
+    cargo.env("LC_ALL", "C").env("CARGO_TARGET_DIR", target());
     cargo.arg("--").args(options);
     cargo
 }

@@ -2,7 +2,8 @@
 //! No I/O.
 
 use stint_wire::header::{Fields, message};
-use stint_wire::{Answer, Decode, Encode, Items, Opened, Reader, Request, Typed, Writer};
+use stint_wire::text::LONGEST_LINE;
+use stint_wire::{Answer, Decode, Encode, Items, Opened, Reader, Request, Signature, Writer};
 
 use crate::{CheckAnswer, DoorRequest, Offer, OpenedSession, PamItems, Verdict};
 
@@ -26,7 +27,13 @@ pub fn to_message<B: Encode>(
     Some(bytes)
 }
 
-impl Typed for PamItems {
+/// As much of a line as anybody is shown, and one character more, so that it is seen to be cut.
+#[must_use]
+pub fn shown(line: &str) -> &str {
+    line.char_indices().nth(LONGEST_LINE + 1).and_then(|(end, _)| line.get(..end)).unwrap_or(line)
+}
+
+impl Signature for PamItems {
     const SIGNATURE: &'static str = Items::SIGNATURE;
 }
 
@@ -61,7 +68,7 @@ impl PamItems {
     }
 }
 
-impl Typed for OpenedSession {
+impl Signature for OpenedSession {
     const SIGNATURE: &'static str = Opened::SIGNATURE;
 }
 
@@ -71,7 +78,7 @@ impl Encode for OpenedSession {
     }
 }
 
-impl Typed for CheckAnswer {
+impl Signature for CheckAnswer {
     const SIGNATURE: &'static str = stint_wire::Given::SIGNATURE;
 }
 
@@ -81,7 +88,7 @@ impl Encode for CheckAnswer {
             Verdict::Allow => stint_wire::Verdict::Allow,
             Verdict::Deny => stint_wire::Verdict::Deny,
         };
-        let lines = self.lines.iter().map(String::as_str);
+        let lines = self.lines.iter().take(3).map(|line| shown(line));
         let offers = self.offers.iter().map(|Offer { role, reason, ticket }| stint_wire::Offer {
             role: role.as_str(),
             reason: *reason,
@@ -91,7 +98,7 @@ impl Encode for CheckAnswer {
     }
 }
 
-impl Typed for DoorRequest {
+impl Signature for DoorRequest {
     const SIGNATURE: &'static str = Request::SIGNATURE;
 }
 
@@ -136,7 +143,7 @@ mod tests {
         R: Decode<'a>,
     {
         let signature = <T as Type>::SIGNATURE.to_string();
-        assert_eq!([<T as Typed>::SIGNATURE, R::SIGNATURE], [signature.as_str(); 2]);
+        assert_eq!([<T as Signature>::SIGNATURE, R::SIGNATURE], [signature.as_str(); 2]);
         let theirs = |endian| {
             zbus::wire::to_bytes(Context::new(endian, 0), written).unwrap().bytes().to_vec()
         };
@@ -213,7 +220,7 @@ mod tests {
             prop_assert_eq!(&to_bytes(&ours), &theirs);
             prop_assert_eq!(value(&theirs, Endian::Little), Some(asked));
             let signature = <DoorRequest as Type>::SIGNATURE.to_string();
-            prop_assert_eq!(<DoorRequest as Typed>::SIGNATURE, signature);
+            prop_assert_eq!(<DoorRequest as Signature>::SIGNATURE, signature);
         }
 
         #[test]
@@ -225,6 +232,20 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn the_longest_lines_and_the_most_of_them_are_written_as_they_are_shown() {
+        let line = "🙂".repeat(LONGEST_LINE + 1);
+        let answer = CheckAnswer {
+            verdict: Verdict::Deny,
+            lines: vec![format!("{line}more"); 5],
+            offers: vec![],
+        };
+        let bytes = to_bytes(&answer);
+        let read: Given<'_> = value(&bytes, Endian::Little).unwrap();
+        assert!(read.lines.eq([&*line; 3]));
+        assert_eq!(shown(&line[4..]), &line[4..]);
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! The words on the wire: names, ids, grants, questions and answers, error codes.
 //!
-//! No I/O, no clock and no rules. The daemon, the module and the command share these types, so
-//! that a word means the same in a D-Bus message, in JSON, in the journal and on a terminal.
+//! No I/O, no clock and no rules. The daemon and the command share these types, so that a word means
+//! the same in a D-Bus message, in JSON, in the journal and on a terminal. What the module says and
+//! hears is in `stint-wire`; here is its owned form.
 
 pub mod body;
 mod call;

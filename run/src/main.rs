@@ -38,7 +38,11 @@ struct Failure {
 
 impl Failure {
     fn new(status: ExitStatus, text: impl fmt::Display) -> Self {
-        Self { text: harmless(&text.to_string()).as_str().to_owned(), status: status as u8 }
+        Self::with(status as u8, &text.to_string())
+    }
+
+    fn with(status: u8, text: &str) -> Self {
+        Self { text: harmless(text).as_str().to_owned(), status }
     }
 }
 
@@ -129,10 +133,7 @@ fn become_program(order: &Order) -> Failure {
     // The kernel's words for it, without the number that the error's own text has.
     let why = error.raw_os_error().map(nix::errno::Errno::from_raw);
     let why = why.map_or_else(|| error.to_string(), |errno| errno.desc().to_owned());
-    Failure {
-        text: harmless(&format!("{program} cannot be run: {why}")).as_str().to_owned(),
-        status,
-    }
+    Failure::with(status, &format!("{program} cannot be run: {why}"))
 }
 
 /// One line on standard error, whoever may read it: there is nobody to tell that it failed.

@@ -4,20 +4,20 @@
 
 use core::marker::PhantomData;
 
-/// A type of D-Bus.
-pub trait Typed {
+/// What is of a type that D-Bus has.
+pub trait Signature {
     /// How D-Bus writes it.
     const SIGNATURE: &'static str;
 }
 
 /// A value that can be written.
-pub trait Encode: Typed {
+pub trait Encode: Signature {
     /// Appends it.
     fn write(&self, to: &mut Writer<'_>);
 }
 
 /// A value that can be read, from bytes that it may borrow from.
-pub trait Decode<'a>: Typed + Sized {
+pub trait Decode<'a>: Signature + Sized {
     /// The multiple at which one begins.
     const ALIGNMENT: usize;
 
@@ -53,7 +53,7 @@ impl Endian {
     }
 }
 
-impl Typed for () {
+impl Signature for () {
     const SIGNATURE: &'static str = "";
 }
 
@@ -69,7 +69,7 @@ impl Decode<'_> for () {
     }
 }
 
-impl Typed for &str {
+impl Signature for &str {
     const SIGNATURE: &'static str = "s";
 }
 
@@ -87,7 +87,7 @@ impl<'a> Decode<'a> for &'a str {
     }
 }
 
-impl Typed for u32 {
+impl Signature for u32 {
     const SIGNATURE: &'static str = "u";
 }
 
@@ -105,7 +105,7 @@ impl Decode<'_> for u32 {
     }
 }
 
-impl Typed for &[u32] {
+impl Signature for &[u32] {
     const SIGNATURE: &'static str = "au";
 }
 
@@ -115,8 +115,8 @@ impl Encode for &[u32] {
     }
 }
 
-impl Typed for Array<'_, u32> {
-    const SIGNATURE: &'static str = <&[u32] as Typed>::SIGNATURE;
+impl Signature for Array<'_, u32> {
+    const SIGNATURE: &'static str = <&[u32] as Signature>::SIGNATURE;
 }
 
 /// Little-endian bytes as far as they are written. What finds no room is counted and not kept, so
@@ -320,7 +320,7 @@ impl<'a, T: Decode<'a>> Array<'a, T> {
 
 impl<'a, T: Decode<'a>> Decode<'a> for Array<'a, T>
 where
-    Self: Typed,
+    Self: Signature,
 {
     const ALIGNMENT: usize = 4;
 
@@ -349,6 +349,9 @@ impl<'a, T: Decode<'a>> Iterator for Array<'a, T> {
         let mut next = self.items;
         next.align(T::ALIGNMENT)?;
         let item = T::read(&mut next)?;
+        if next.at == self.items.at {
+            return None;
+        }
         self.items = next;
         Some(item)
     }

@@ -1,8 +1,6 @@
 //! Whole messages, written and read: the header with its fields, and the body behind it.
 
-use core::fmt;
-
-use crate::body::{Encode, Endian, Reader, Typed, Writer};
+use crate::body::{Encode, Endian, Reader, Signature, Writer};
 
 /// A header's fixed part: endianness, kind, flags, version, body's length, serial, fields' length.
 const FIXED: usize = 16;
@@ -22,6 +20,7 @@ pub const SIGNAL: u8 = 4;
 /// The flag of a call whose answer nobody waits for.
 pub const NO_REPLY_EXPECTED: u8 = 1;
 
+const INVALID: u8 = 0;
 const PATH: u8 = 1;
 const INTERFACE: u8 = 2;
 const MEMBER: u8 = 3;
@@ -32,12 +31,6 @@ const SIGNATURE: u8 = 8;
 /// Why bytes are no message, or none that is expected, in words for the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Garbage(pub &'static str);
-
-impl fmt::Display for Garbage {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.0)
-    }
-}
 
 /// The fields of a header.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -74,7 +67,7 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// `None` unless the bytes are exactly fields, each there once.
+    /// `None` unless the bytes are exactly fields, and none that is known is there twice.
     fn read(bytes: &'a [u8], endian: Endian) -> Option<Self> {
         let mut fields = Self::default();
         let mut from = Reader::new(bytes, endian);
@@ -87,7 +80,7 @@ impl<'a> Fields<'a> {
                 (MEMBER, b's') => Some(&mut fields.member),
                 (ERROR_NAME, b's') => Some(&mut fields.error_name),
                 (SIGNATURE, b'g') => Some(&mut fields.signature),
-                (PATH | INTERFACE | MEMBER | ERROR_NAME | SIGNATURE, _) => return None,
+                (INVALID | PATH | INTERFACE | MEMBER | ERROR_NAME | SIGNATURE, _) => return None,
                 _ => None,
             };
             match kind {
@@ -232,6 +225,10 @@ impl<'a> Message<'a> {
             return Err(Garbage("it has no serial"));
         }
         let fields = bytes.get(FIXED..parts.fields_end).ok_or(TORN)?;
+        let padding = bytes.get(parts.fields_end..parts.body_start).ok_or(TORN)?;
+        if padding.iter().any(|byte| *byte != 0) {
+            return Err(TORN);
+        }
         Ok(Self {
             endian: parts.endian,
             kind: *kind,
@@ -245,7 +242,7 @@ impl<'a> Message<'a> {
 
     /// Whether its body is said to be a `T`, and nothing else.
     #[must_use]
-    pub fn is_of<T: Typed>(&self) -> bool {
+    pub fn is_of<T: Signature>(&self) -> bool {
         let signature = self.fields.signature.unwrap_or_default();
         // zbus writes the signature of a lone struct without its parentheses; the bytes are alike.
         let bare = T::SIGNATURE.strip_prefix('(').and_then(|rest| rest.strip_suffix(')'));
@@ -299,6 +296,7 @@ mod tests {
         let refused = Err(Garbage("its header does not read"));
         assert_eq!(Message::read(&with_fields(|to| text(to, MEMBER, b'o'))), refused);
         assert_eq!(Message::read(&with_fields(|to| text(to, PATH, b's'))), refused);
+        assert_eq!(Message::read(&with_fields(|to| text(to, INVALID, b's'))), refused);
         assert_eq!(Message::read(&with_fields(|to| text(to, SIGNATURE, b's'))), refused);
         assert_eq!(Message::read(&with_fields(|to| text(to, REPLY_SERIAL, b's'))), refused);
         let twice = with_fields(|to| {
@@ -339,6 +337,10 @@ mod tests {
         assert_eq!(complete(&whole, whole.len()), Ok(Some(whole.len())));
         assert!(complete(&whole, whole.len() - 1).is_err());
         assert!(Message::read(&[&whole[..], &[0]].concat()).is_err());
+        let body = whole.len() - "\u{4}\0\0\0body\0".len();
+        let padded = [&whole[..body - 1], &[1], &whole[body..]].concat();
+        assert_eq!(whole[body - 1], 0, "there is padding");
+        assert!(Message::read(&padded).is_err());
     }
 
     proptest! {

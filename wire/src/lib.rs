@@ -13,7 +13,7 @@ pub mod header;
 mod messages;
 pub mod text;
 
-pub use body::{Array, Decode, Encode, Reader, Typed, Writer};
+pub use body::{Array, Decode, Encode, Reader, Signature, Writer};
 pub use header::Garbage;
 pub use messages::{Answer, Given, Items, Offer, Opened, Request, Verdict};
 
@@ -27,5 +27,7 @@ pub const PAM_SOCKET: &str = "/run/stint/pam.sock";
 pub const INVOKER_SERVICES: [&str; 5] = ["sudo", "sudo-i", "su", "su-l", "doas"];
 /// The most bytes of a question, and of what may wait to be read of one.
 pub const LONGEST_QUESTION: usize = 16 * 1_024;
-/// The most bytes of an answer, with all that comes before it. Room for it is on the stack of sudo.
-pub const LONGEST_ANSWER: usize = 8 * 1_024;
+/// The most bytes of an answer. Room for it, and for all that comes before, is on the stack of sudo.
+pub const LONGEST_ANSWER: usize = 8 * 1_024 - GREETING.len();
+/// How the greeting's one line looks that comes before an answer.
+pub const GREETING: &str = "OK 0123456789abcdef0123456789abcdef\r\n";

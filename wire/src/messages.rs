@@ -2,7 +2,7 @@
 //! borrowed, from where it was read or from who sends it.
 
 use crate::INVOKER_SERVICES;
-use crate::body::{Array, Decode, Encode, Reader, Typed, Writer};
+use crate::body::{Array, Decode, Encode, Reader, Signature, Writer};
 
 /// What PAM says of a call: the module's question in the account phase, its report in the session
 /// phase. All of it is a claim; who is asking is read from the kernel. Absent items are empty.
@@ -39,7 +39,7 @@ impl<'a> Items<'a> {
     }
 }
 
-impl Typed for Items<'_> {
+impl Signature for Items<'_> {
     const SIGNATURE: &'static str = "(sssss)";
 }
 
@@ -88,6 +88,9 @@ impl Verdict {
     }
 }
 
+/// The most bytes of a role's name.
+const LONGEST_ROLE: usize = 48;
+
 /// A role that would open the door at which somebody was denied, and that they may ask for there
 /// and then.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,7 +103,7 @@ pub struct Offer<'a> {
     pub ticket: bool,
 }
 
-impl Typed for Offer<'_> {
+impl Signature for Offer<'_> {
     const SIGNATURE: &'static str = "(sbb)";
 }
 
@@ -116,9 +119,14 @@ impl Encode for Offer<'_> {
 impl<'a> Decode<'a> for Offer<'a> {
     const ALIGNMENT: usize = 8;
 
+    /// A role's name is as the policy lets one be.
     fn read(from: &mut Reader<'a>) -> Option<Self> {
         from.align(8)?;
-        Some(Self { role: from.text()?, reason: from.flag()?, ticket: from.flag()? })
+        let role = from.text()?;
+        let is_name = (1..=LONGEST_ROLE).contains(&role.len())
+            && role.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+        is_name.then_some(())?;
+        Some(Self { role, reason: from.flag()?, ticket: from.flag()? })
     }
 }
 
@@ -136,7 +144,7 @@ pub struct Answer<L, O> {
 /// An answer as it was given to who asked.
 pub type Given<'a> = Answer<Array<'a, &'a str>, Array<'a, Offer<'a>>>;
 
-impl<L, O> Typed for Answer<L, O> {
+impl<L, O> Signature for Answer<L, O> {
     const SIGNATURE: &'static str = "(sasa(sbb))";
 }
 
@@ -166,11 +174,11 @@ impl<'a> Decode<'a> for Given<'a> {
     }
 }
 
-impl Typed for Array<'_, &str> {
+impl Signature for Array<'_, &str> {
     const SIGNATURE: &'static str = "as";
 }
 
-impl Typed for Array<'_, Offer<'_>> {
+impl Signature for Array<'_, Offer<'_>> {
     const SIGNATURE: &'static str = "a(sbb)";
 }
 
@@ -184,7 +192,7 @@ pub struct Opened<'a> {
     pub group: &'a str,
 }
 
-impl Typed for Opened<'_> {
+impl Signature for Opened<'_> {
     const SIGNATURE: &'static str = "(ss)";
 }
 
@@ -219,7 +227,7 @@ pub struct Request<'a> {
     pub ticket: &'a str,
 }
 
-impl Typed for Request<'_> {
+impl Signature for Request<'_> {
     const SIGNATURE: &'static str = "((sssss)sss)";
 }
 

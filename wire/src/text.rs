@@ -1,6 +1,9 @@
 //! Which characters somebody else's text may keep on a terminal, in a log and in a PAM message. One
 //! rule for the module, the daemon and the command.
 
+/// The most characters of a line that a person is shown; what is longer is cut.
+pub const LONGEST_LINE: usize = 200;
+
 /// Whether a character may be shown as it is: no control character, and nothing that is invisible
 /// or changes the direction of what follows.
 #[must_use]

@@ -355,6 +355,20 @@ fn floods_end_at_the_cap() {
 }
 
 #[test]
+fn the_longest_answer_is_taken_whole_in_pieces_too_and_no_longer_one() {
+    let answer = |length: usize| Message::answer("deny", &[&"x".repeat(length)]);
+    let fits = LONGEST_ANSWER - answer(0).bytes().len() - 8;
+    for length in fits..=fits + 16 {
+        let message = answer(length);
+        let size = message.bytes().len();
+        let whole = message.greeted();
+        let pieces: Vec<&[u8]> = whole.chunks(1_000).collect();
+        let read = parse(&pieces).map(|answer| answer.lines[0].len());
+        assert_eq!(read, (size <= LONGEST_ANSWER).then_some(length), "{size}");
+    }
+}
+
+#[test]
 fn an_answer_is_an_answer() {
     let noise = Message::of(SIGNAL, "s", &"noise").bytes();
     let bytes = [GREETING, &noise, &Message::answer("allow", &["hello"]).bytes()].concat();

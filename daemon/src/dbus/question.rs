@@ -4,7 +4,7 @@
 use std::io;
 use std::sync::Arc;
 
-use stint_proto::body::to_message;
+use stint_proto::body::{shown, to_message};
 use stint_proto::{BadName, DoorRequest, ErrorCode, GrantId, OpenedSession, PamItems};
 use stint_wire::body::{Endian, value};
 use stint_wire::header::{
@@ -38,7 +38,6 @@ pub(super) struct Call {
     serial: u32,
     member: String,
     signature: String,
-    endian: Endian,
     argument: Vec<u8>,
 }
 
@@ -52,6 +51,9 @@ pub(super) fn read(message: &[u8]) -> io::Result<Call> {
     if message.kind != METHOD_CALL {
         return Err(garbage("it is no call"));
     }
+    if message.endian != Endian::Little {
+        return Err(garbage("its numbers are not as the module writes them"));
+    }
     if fields.path != Some(OBJECT_PATH) || fields.interface != Some(INTERFACE) {
         return Err(garbage("it is for another object or interface"));
     }
@@ -60,7 +62,6 @@ pub(super) fn read(message: &[u8]) -> io::Result<Call> {
         serial: message.serial,
         member: fields.member.ok_or_else(|| garbage("it names no method"))?.to_owned(),
         signature: fields.signature.unwrap_or_default().to_owned(),
-        endian: message.endian,
         argument: message.body.to_owned(),
     })
 }
@@ -79,8 +80,11 @@ impl Call {
 
     /// The one argument, which must be of type `B` and nothing else.
     fn argument<'a, B: Decode<'a>>(&'a self) -> Result<B, Refusal> {
-        let value =
-            if self.signature == B::SIGNATURE { value(&self.argument, self.endian) } else { None };
+        let value = if self.signature == B::SIGNATURE {
+            value(&self.argument, Endian::Little)
+        } else {
+            None
+        };
         value.ok_or_else(|| {
             let text = format!("{} takes one argument of type {}", self.member, B::SIGNATURE);
             Refusal::new(ErrorCode::Invalid, text)
@@ -89,7 +93,14 @@ impl Call {
 
     fn reply<B: Encode>(&self, value: &B) -> io::Result<Vec<u8>> {
         let fields = Fields { reply_serial: Some(self.serial), ..Fields::default() };
-        to_message(METHOD_RETURN, 0, 1, &fields, value).ok_or_else(unwritable)
+        to_message(METHOD_RETURN, 0, 1, &fields, value).map_or_else(
+            || {
+                let text = format!("the answer to {} is too long for the module", self.member);
+                eprintln!("stintd: {}", harmless(&text));
+                self.refusal(&Refusal::new(ErrorCode::Failed, text))
+            },
+            Ok,
+        )
     }
 
     fn refusal(&self, refusal: &Refusal) -> io::Result<Vec<u8>> {
@@ -98,12 +109,10 @@ impl Call {
             reply_serial: Some(self.serial),
             ..Fields::default()
         };
-        to_message(ERROR, 0, 1, &fields, &refusal.message.as_str()).ok_or_else(unwritable)
+        // Always short enough: a line, and the name of an error.
+        to_message(ERROR, 0, 1, &fields, &shown(&refusal.message))
+            .ok_or_else(|| io::Error::other("the answer is too long"))
     }
-}
-
-fn unwritable() -> io::Error {
-    io::Error::other("the answer is too long")
 }
 
 /// Answers a call; a session that begins has this group to enter, if it has been made already.
@@ -228,6 +237,40 @@ mod tests {
         assert!(!call.is_of_a_place());
         assert_eq!(call.argument::<&str>().unwrap(), "an id");
         assert!(call.argument::<PamItems>().is_err());
+    }
+
+    #[test]
+    fn an_answer_that_is_too_long_is_an_error_and_no_silence() {
+        let asked = call(OBJECT_PATH, INTERFACE, "RunGroups");
+        let call = read(&asked).unwrap();
+        let answered = |groups: usize| {
+            let reply = call.reply(&vec![0_u32; groups].as_slice()).unwrap();
+            let message = Message::read(&reply).unwrap();
+            assert_eq!(message.fields.reply_serial, Some(7));
+            message.kind
+        };
+        assert_eq!(answered(1_000), METHOD_RETURN);
+        assert_eq!(answered(10_000), ERROR);
+        let refusal = Refusal::new(ErrorCode::Refused, "🙂".repeat(10_000));
+        assert!(Message::read(&call.refusal(&refusal).unwrap()).is_ok());
+    }
+
+    #[test]
+    fn a_call_of_the_other_endianness_is_garbage() {
+        let little = call(OBJECT_PATH, INTERFACE, "Check");
+        let mut big = little.clone();
+        big[0] = b'B';
+        let mut turn = |at: usize| big[at..at + 4].reverse();
+        [4, 8, 12].into_iter().for_each(&mut turn);
+        let mut at = 16;
+        // The fields of texts; that of the type has a length of one byte.
+        while little[at + 2] != b'g' {
+            turn(at + 4);
+            at = (at + 8 + usize::from(little[at + 4]) + 1).next_multiple_of(8);
+        }
+        turn((16 + usize::from(little[12])).next_multiple_of(8));
+        assert!(Message::read(&big).is_ok(), "it is a message");
+        assert!(read(&big).is_err());
     }
 
     proptest! {

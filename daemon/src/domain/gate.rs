@@ -178,8 +178,9 @@ impl Ways {
         Self { eligible, approvers, pending }
     }
 
-    /// What may be asked for at the door itself, as much as an answer has room for. Nothing while a request is pending, and never a
-    /// role for emergencies: those are taken by name.
+    /// What may be asked for at the door itself, as much as an answer has room for; the rest is asked
+    /// for by the command. Nothing while a request is pending, and never a role for emergencies: those
+    /// are taken by name.
     #[must_use]
     pub fn offers(&self, denial: &Denial) -> Vec<Offer> {
         if *denial != Denial::NothingHeld || self.pending.is_some() {

@@ -72,6 +72,16 @@ fn who_leaves_or_says_nothing_asks_for_nothing() {
 }
 
 #[test]
+fn what_is_too_long_is_not_cut_and_taken() {
+    let yes: &str = Box::leak(format!("y{}n", " ".repeat(4_096)).into_boxed_str());
+    let long: &str = Box::leak("x".repeat(4_097).into_boxed_str());
+    const PLAIN: &[(&str, bool, bool)] = &[("admin", false, false)];
+    const ADMIN: &[(&str, bool, bool)] = &[("admin", true, false)];
+    assert_eq!(not_let_in(&person(&[yes]), PLAIN).len(), 1);
+    assert_eq!(not_let_in(&person(&[long]), ADMIN).len(), 1);
+}
+
+#[test]
 fn what_is_granted_lets_in_and_is_asked_for_as_it_was_typed() {
     let fake = stintd(&[("admin", true, false), ("web", true, true)], granted());
     let pam = person(&["web", " INC-1 ", "the site is down"]);

@@ -178,6 +178,8 @@ fn every_file_is_where_it_belongs_and_roots() {
         assert!(text.contains(".TH ") && text.contains(".SH \"NAME\""), "{path}: {text}");
     }
     host.ok("bash -n /usr/share/bash-completion/completions/stint");
+    // No runtime that sudo would load, and that could end it: not even an unwinder.
+    host.ok(&format!("! grep -q -e _Unwind_ -e libgcc {module}"));
 }
 
 /// Runs the command while alice does sudo again and again; returns how often she got in, after
