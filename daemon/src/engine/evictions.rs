@@ -191,11 +191,11 @@ impl Engine {
         if !eviction.leave && !whom.is_empty() {
             self.announce_end_of_sessions(eviction);
         }
-        let (outcome, stubborn) = end_all(eviction, whom, self.given_again(eviction)).await?;
+        let (outcome, trouble) = end_all(eviction, whom, self.given_again(eviction)).await;
         for entry in outcome.entries(eviction, self.now().wall) {
             self.record.note(entry);
         }
-        stubborn.map_or(Ok(()), Err)
+        trouble.map_or(Ok(()), Err)
     }
 
     /// Returns once a group that was taken back is given again.

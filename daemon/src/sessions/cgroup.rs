@@ -66,7 +66,7 @@ impl Tree {
         Some(tree)
     }
 
-    fn at(root: &Path) -> Option<Self> {
+    pub(super) fn at(root: &Path) -> Option<Self> {
         root.join("cgroup.controllers").exists().then(|| Self {
             root: root.to_owned(),
             has_slices: false,

@@ -49,9 +49,14 @@ pub struct Ended {
     pub killed: usize,
 }
 
-/// Who would not end.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Stubborn(pub Vec<(String, i32)>);
+/// Why it is to be tried again.
+#[derive(Debug)]
+pub enum Left {
+    /// These outlive SIGKILL, which the kernel delivers when it can.
+    Stubborn(Vec<(String, i32)>),
+    /// The kernel does not say who is left, or does not let all of them be ended.
+    Unknown(io::Error),
+}
 
 impl Whom {
     /// Those in these groups. A [`Group::home`] is looked at with the group that its people come
@@ -68,7 +73,8 @@ impl Whom {
     /// # Errors
     /// When the kernel does not say.
     pub fn find(&self) -> io::Result<Vec<(String, i32)>> {
-        Ok(listed(self.meet(|_| Ok(()))?))
+        let (met, done) = self.meet(|_| Ok(()));
+        done.map(|()| listed(met))
     }
 
     /// Whether this very process is among them, or stems from them: ending them would end it.
@@ -88,12 +94,16 @@ impl Whom {
     }
 
     /// Meets everybody who is meant, one at a time, so that no number of them is too great. What
-    /// fails with one does not keep the others from being met.
-    fn meet(&self, mut each: impl FnMut(&Handle) -> io::Result<()>) -> io::Result<Named> {
-        let own = process::own_line()?;
+    /// fails with one does not keep the others from being met: says who was, and what failed first.
+    fn meet(&self, mut each: impl FnMut(&Handle) -> io::Result<()>) -> (Named, io::Result<()>) {
         let mut met = Named::new();
+        let looked = process::own_line().and_then(|own| Ok((own, self.candidates()?)));
+        let (own, pids) = match looked {
+            Ok(found) => found,
+            Err(error) => return (met, Err(error)),
+        };
         let mut failed = None;
-        for pid in self.candidates()? {
+        for pid in pids {
             let done = self.hold(pid, &own).and_then(|held| {
                 let Some(handle) = held else { return Ok(()) };
                 met.insert(handle.process(), handle.name().to_owned());
@@ -103,7 +113,7 @@ impl Whom {
                 failed.get_or_insert(error);
             }
         }
-        failed.map_or(Ok(met), Err)
+        (met, failed.map_or(Ok(()), Err))
     }
 
     /// Who may be meant, at a cheap look.
@@ -182,12 +192,9 @@ fn listed(named: Named) -> Vec<(String, i32)> {
 }
 
 /// Ends all who are meant: SIGTERM, SIGHUP and SIGCONT first; those who are left after `grace` get
-/// SIGKILL. Returns when none is left.
-///
-/// # Errors
-/// `Ok` with those who outlive SIGKILL, which the kernel delivers when it can: to be tried again.
-/// `Err` when the kernel does not say who they are.
-pub async fn end(mut whom: Whom, grace: Duration) -> Result<Ended, Result<Stubborn, io::Error>> {
+/// SIGKILL. Returns when none is left, or with why it cannot be said that none is. What fails at one
+/// look is done at a later one: the end of all of them at once needs no look.
+pub async fn end(mut whom: Whom, grace: Duration) -> (Ended, Option<Left>) {
     let (mut pause, longest) = PAUSES;
     let mut waited = Duration::ZERO;
     let mut seen = Named::new();
@@ -197,16 +204,25 @@ pub async fn end(mut whom: Whom, grace: Duration) -> Result<Ended, Result<Stubbo
         let told: HashSet<Process> = seen.keys().copied().collect();
         let looking = whom.clone();
         let work = tokio::task::spawn_blocking(move || round(&looking, &told, harsh));
-        let (alive, is_empty) = work.await.map_err(|e| Err(io::Error::other(e)))?.map_err(Err)?;
-        if alive.is_empty() && is_empty {
-            return Ok(Ended { all: listed(seen), killed: killed.len() });
+        let (alive, is_empty) =
+            work.await.unwrap_or_else(|error| (Named::new(), Err(io::Error::other(error))));
+        if alive.is_empty() && matches!(is_empty, Ok(true)) {
+            return (Ended { all: listed(seen), killed: killed.len() }, None);
         }
         if harsh {
             killed.extend(alive.keys());
         }
         if waited >= grace.saturating_add(STUBBORN) {
-            let unseen = io::Error::other("somebody is in its control group who cannot be found");
-            return Err(if alive.is_empty() { Err(unseen) } else { Ok(Stubborn(listed(alive))) });
+            seen.retain(|one, _| !alive.contains_key(one));
+            killed.retain(|one| seen.contains_key(one));
+            let unseen =
+                || io::Error::other("somebody is in its control group who cannot be found");
+            let left = match is_empty {
+                Err(error) => Left::Unknown(error),
+                Ok(_) if alive.is_empty() => Left::Unknown(unseen()),
+                Ok(_) => Left::Stubborn(listed(alive)),
+            };
+            return (Ended { all: listed(seen), killed: killed.len() }, Some(left));
         }
         whom.follow(&alive);
         seen.extend(alive);
@@ -219,7 +235,7 @@ pub async fn end(mut whom: Whom, grace: Duration) -> Result<Ended, Result<Stubbo
 
 /// One look at who is meant, with a signal for each; returns who lived then, and whether there is nobody
 /// whom no look has met, as far as the kernel can say.
-fn round(whom: &Whom, told: &HashSet<Process>, harsh: bool) -> io::Result<(Named, bool)> {
+fn round(whom: &Whom, told: &HashSet<Process>, harsh: bool) -> (Named, io::Result<bool>) {
     let signal = |handle: &Handle| {
         if harsh {
             handle.signal(Signal::KILL)
@@ -231,140 +247,25 @@ fn round(whom: &Whom, told: &HashSet<Process>, harsh: bool) -> io::Result<(Named
                 .try_for_each(|signal| handle.signal(signal))
         }
     };
-    let alive = whom.meet(signal);
-    if harsh && let Whom::In(tree, group) = whom {
+    let (alive, met) = whom.meet(signal);
+    let Whom::In(tree, group) = whom else { return (alive, met.map(|()| true)) };
+    if harsh {
         // All at once where the kernel can, so that nobody gets to start another. Where it cannot,
         // one by one does it too, look by look.
         drop(tree.kill(group));
     }
-    let alive = alive?;
-    let Whom::In(tree, group) = whom else { return Ok((alive, true)) };
-    if !alive.is_empty() {
-        return Ok((alive, true));
+    if !alive.is_empty() || met.is_err() {
+        return (alive, met.map(|()| true));
     }
     tree.tidy(group);
     // A look meets nobody of those who start others faster than they can be looked at: the kernel says
     // whether anybody is there. Who came into a group of threads after the look may be at home by now;
     // from here on nobody comes.
-    let is_empty = tree.is_shut(group) && !tree.is_populated(group)?;
-    Ok((whom.meet(signal)?, is_empty))
+    let is_shut = tree.is_shut(group);
+    let is_populated = tree.is_populated(group);
+    let (late, met) = whom.meet(signal);
+    (late, met.and(is_populated).map(|is_populated| is_shut && !is_populated))
 }
 
 #[cfg(test)]
-mod tests {
-    use std::process::{Child, Command};
-
-    use super::*;
-
-    const LONG: Duration = Duration::from_secs(60);
-
-    fn spawn(script: &str) -> (Child, Process) {
-        let child = Command::new("sh").args(["-c", script]).spawn().unwrap();
-        let process = process::identify(i32::try_from(child.id()).unwrap()).unwrap();
-        (child, process)
-    }
-
-    /// Waits until the process has a child that is called so.
-    async fn child_of(process: Process, name: &str) {
-        for _ in 0..1_000 {
-            let found = Whom::Under([process].into()).find().unwrap();
-            if found.iter().any(|(called, pid)| called == name && *pid != process.pid) {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-        panic!("no {name} was started");
-    }
-
-    #[tokio::test]
-    async fn who_is_polite_goes_at_once_with_all_that_they_started() {
-        let (mut child, process) = spawn("sleep 61 & wait");
-        child_of(process, "sleep").await;
-        let ended = end(Whom::Under([process].into()), LONG).await.unwrap();
-        child.wait().unwrap();
-        assert_eq!((ended.all.len(), ended.killed), (2, 0), "{ended:?}");
-    }
-
-    #[tokio::test]
-    async fn who_is_not_is_killed_after_the_grace() {
-        let (mut child, process) = spawn("trap '' TERM HUP; sleep 62 & sleep 62; sleep 62");
-        child_of(process, "sleep").await;
-        let ended = end(Whom::Under([process].into()), Duration::from_millis(50)).await.unwrap();
-        child.wait().unwrap();
-        assert!(ended.killed > 0, "{ended:?}");
-    }
-
-    #[tokio::test]
-    async fn who_is_left_behind_by_a_polite_one_is_followed() {
-        let (mut child, process) = spawn("sh -c 'trap \"\" TERM HUP; sleep 66; sleep 66' & wait");
-        child_of(process, "sleep").await;
-        let waiting = std::thread::spawn(move || child.wait());
-        let grace = Duration::from_millis(300);
-        let ended = end(Whom::Under([process].into()), grace).await.unwrap();
-        waiting.join().unwrap().unwrap();
-        assert!(ended.killed > 0, "{ended:?}");
-    }
-
-    #[test]
-    fn a_home_is_looked_at_with_the_group_that_its_people_come_from() {
-        let Some(tree) = Tree::of_host() else { return };
-        let group = |path: &str| Group::parse(path).unwrap();
-        let threads = group("/user.slice/user-7.slice/session-3.scope/stint-g4t9-1.scope");
-        let other = group("/user.slice/user-7.slice/stint-g4t9-2.scope");
-        let all = [threads.home().unwrap(), other.clone(), threads.clone()].into();
-        let mut found: Vec<Group> = Whom::in_groups(&tree, &all)
-            .into_iter()
-            .filter_map(|whom| match whom {
-                Whom::In(_, group) => Some(group),
-                _ => None,
-            })
-            .collect();
-        found.sort();
-        assert_eq!(found, [threads, other]);
-    }
-
-    #[tokio::test]
-    async fn this_process_and_those_it_stems_from_are_never_met() {
-        let own = process::own_line().unwrap();
-        let all = Whom::Under(own.iter().copied().collect());
-        assert!(all.holds_this_process().unwrap());
-        let found = all.find().unwrap();
-        assert!(own.iter().all(|one| found.iter().all(|(_, pid)| *pid != one.pid)));
-    }
-
-    #[tokio::test]
-    async fn a_stopped_process_is_woken_to_end() {
-        let (mut child, process) = spawn("kill -STOP $$; sleep 63");
-        let ended = end(Whom::Under([process].into()), LONG).await.unwrap();
-        child.wait().unwrap();
-        assert_eq!((ended.all.len(), ended.killed), (1, 0), "{ended:?}");
-    }
-
-    #[tokio::test]
-    async fn nobody_else_is_touched() {
-        let (mut child, process) = spawn("sleep 64");
-        let other = Process { started: process.started + 1, ..process };
-        let nobody = end(Whom::Under([other].into()), LONG).await.unwrap();
-        assert_eq!(nobody, Ended::default());
-        let uid = Uid(nix::unistd::getuid().as_raw());
-        let gids = BTreeSet::from([u32::MAX - 7]);
-        let with = Whom::With { uid, gids, but: HashSet::new() };
-        assert_eq!(end(with, LONG).await.unwrap(), Ended::default());
-        assert!(child.try_wait().unwrap().is_none());
-        child.kill().unwrap();
-        child.wait().unwrap();
-    }
-
-    #[tokio::test]
-    async fn who_carried_the_group_before_keeps_it() {
-        let (mut child, process) = spawn("sleep 65");
-        let mine = process::rights(process.pid).unwrap();
-        let (uid, gid) = (mine.uids.iter().next().unwrap(), mine.gids.iter().next().unwrap());
-        let with = |but| Whom::With { uid: Uid(*uid), gids: [*gid].into(), but };
-        let found = |whom: &Whom| whom.find().unwrap().iter().any(|(_, pid)| *pid == process.pid);
-        assert!(found(&with(HashSet::new())));
-        assert!(!found(&with([process].into())));
-        child.kill().unwrap();
-        child.wait().unwrap();
-    }
-}
+mod tests;

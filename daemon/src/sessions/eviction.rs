@@ -7,7 +7,7 @@ use std::time::Duration;
 use stint_proto::{Event, Timestamp};
 use tokio::task::JoinSet;
 
-use super::evict::{Ended, Stubborn, Whom, end};
+use super::evict::{Ended, Left, Whom, end};
 use super::names::{names, processes};
 use crate::record::Entry;
 use crate::store::{Eviction, EvictionOf};
@@ -20,28 +20,36 @@ pub struct Outcome {
 }
 
 /// Ends all of these, or finds them, where the role lets them go on. What is `called_off` meanwhile
-/// ends nobody more. With those who outlive SIGKILL, if there are any, in words.
-///
-/// # Errors
-/// When the kernel does not say who is meant.
+/// ends nobody more. Whoever cannot be ended keeps nobody else from it: with why it has to be tried
+/// again, in words, if it has to.
 pub async fn end_all(
     eviction: &Eviction,
     whom: Vec<Whom>,
     called_off: impl Future<Output = ()>,
-) -> Result<(Outcome, Option<String>), String> {
+) -> (Outcome, Option<String>) {
     let mut outcome = Outcome::default();
     let mut stubborn = Vec::new();
+    let mut unsure: Option<io::Error> = None;
     let mut ending = JoinSet::new();
     for whom in whom {
         // The removal of the package may run inside what it ends: it is not to be cut off.
-        let leave = eviction.leave
-            || whom.holds_this_process().map_err(|error| unknown(eviction, &error))?;
-        if leave {
-            let work = tokio::task::spawn_blocking(move || whom.find());
-            let found = work.await.map_err(io::Error::other).and_then(|found| found);
-            outcome.left.extend(found.map_err(|error| unknown(eviction, &error))?);
-        } else {
-            ending.spawn(end(whom, Duration::from_secs(eviction.grace.seconds())));
+        let leave = if eviction.leave { Ok(true) } else { whom.holds_this_process() };
+        let found = match leave {
+            Ok(true) => {
+                let work = tokio::task::spawn_blocking(move || whom.find());
+                work.await.map_err(io::Error::other).and_then(|found| found)
+            }
+            Ok(false) => {
+                ending.spawn(end(whom, Duration::from_secs(eviction.grace.seconds())));
+                continue;
+            }
+            Err(error) => Err(error),
+        };
+        match found {
+            Ok(found) => outcome.left.extend(found),
+            Err(error) => {
+                unsure.get_or_insert(error);
+            }
         }
     }
     let mut called_off = std::pin::pin!(called_off);
@@ -56,21 +64,31 @@ pub async fn end_all(
             }
         };
         let Some(done) = done else { break };
-        match done.map_err(|error| unknown(eviction, &io::Error::other(error)))? {
-            Ok(Ended { all, killed }) => {
-                outcome.ended.all.extend(all);
-                outcome.ended.killed += killed;
+        let (Ended { all, killed }, left) = done.unwrap_or_else(|error| {
+            (Ended::default(), Some(Left::Unknown(io::Error::other(error))))
+        });
+        outcome.ended.all.extend(all);
+        outcome.ended.killed += killed;
+        match left {
+            None => {}
+            Some(Left::Stubborn(left)) => stubborn.extend(left),
+            Some(Left::Unknown(error)) => {
+                unsure.get_or_insert(error);
             }
-            Err(Ok(Stubborn(left))) => stubborn.extend(left),
-            Err(Err(error)) => return Err(unknown(eviction, &error)),
         }
     }
-    let in_words = || {
+    let mut troubles = Vec::new();
+    if !stubborn.is_empty() {
         let (what, who) = (what(eviction), names(&stubborn));
-        format!("{what} still has processes that SIGKILL does not end: {who}")
-    };
-    let stubborn = (!stubborn.is_empty()).then(in_words);
-    Ok((outcome, stubborn))
+        troubles.push(format!("{what} still has processes that SIGKILL does not end: {who}"));
+    }
+    troubles.extend(unsure.map(|error| unknown(eviction, &error)));
+    if troubles.is_empty() {
+        return (outcome, None);
+    }
+    // They are found again at the next try, and told of once.
+    outcome.left.clear();
+    (outcome, Some(troubles.join("; ")))
 }
 
 impl Outcome {

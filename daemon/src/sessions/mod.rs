@@ -13,7 +13,7 @@ mod threads;
 mod units;
 
 pub use cgroup::Tree;
-pub use evict::{Ended, Stubborn, Whom, end};
+pub use evict::{Ended, Left, Whom, end};
 pub use eviction::{Outcome, end_all, unknown};
 pub use names::{names, processes};
 pub use place::{Guest, Place, Placed, place};

@@ -11,7 +11,7 @@ use super::{ACTOR, Sweep, off_thread};
 use crate::applied::{Applied, Owed, Spot};
 use crate::domain::human::Process;
 use crate::engine::{Lookups, carried_without_right};
-use crate::sessions::{Tree, Whom, end_all, unknown};
+use crate::sessions::{Outcome, Tree, Whom, end_all, unknown};
 use crate::store::{Eviction, EvictionOf};
 
 impl Sweep<'_> {
@@ -32,27 +32,26 @@ impl Sweep<'_> {
                         carriers(&lookups, &eviction.user, *uid, group, carried).await
                     }
                 };
-                let done = match whom {
+                let (outcome, trouble) = match whom {
                     Ok(whom) => end_all(&eviction, whom, std::future::pending()).await,
-                    Err(error) => Err(error),
+                    Err(error) => (Outcome::default(), Some(error)),
                 };
-                (eviction, done)
+                (eviction, outcome, trouble)
             });
         }
         let mut done = Vec::new();
         while let Some(ended) = ending.join_next().await {
             match ended {
-                Ok((eviction, Ok((outcome, stubborn)))) => {
+                Ok((eviction, outcome, trouble)) => {
                     for mut entry in outcome.entries(&eviction, self.now()) {
                         entry.actor = Some(ACTOR.to_owned());
                         self.journal.write(&entry);
                     }
-                    match stubborn {
+                    match trouble {
                         None => done.push(eviction),
                         Some(text) => self.fail(text),
                     }
                 }
-                Ok((_, Err(text))) => self.fail(text),
                 Err(error) => self.fail(error.to_string()),
             }
         }
