@@ -4,7 +4,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use zbus::{Connection, OwnedObjectPath, Variant};
+use zbus::{Connection, OwnedObjectPath, OwnedVariant, Variant};
 
 use crate::record::harmless;
 use crate::signals::{Signal, Signals};
@@ -12,10 +12,13 @@ use crate::signals::{Signal, Signals};
 const SYSTEMD: &str = "org.freedesktop.systemd1";
 const PATH: &str = "/org/freedesktop/systemd1";
 const MANAGER: &str = "org.freedesktop.systemd1.Manager";
+const UNIT: &str = "org.freedesktop.systemd1.Unit";
+const SCOPE: &str = "org.freedesktop.systemd1.Scope";
+const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
 /// A job of the same unit that waits is not replaced.
 const MODE: &str = "fail";
 
-/// How long systemd may take to say whether it knows a unit.
+/// How long systemd may take to say what it has under a name.
 const LOOK: Duration = Duration::from_secs(2);
 const NO_SUCH_UNIT: &str = "org.freedesktop.systemd1.NoSuchUnit";
 
@@ -135,19 +138,48 @@ where
     }
 }
 
-/// Whether systemd has a unit of this name.
+/// What systemd has under a unit's name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Known {
+    /// No such unit.
+    Nothing,
+    /// A scope that is up, with this control group.
+    Active(String),
+    /// A unit that is not up: it is being started or stopped, or has failed and is about to be
+    /// forgotten.
+    Other,
+}
+
+/// What systemd has under the name of this scope.
 ///
 /// # Errors
 /// [`SystemdError`] when it does not say.
-pub async fn knows(connection: &Connection, unit: &str) -> Result<bool, SystemdError> {
-    let (destination, interface) = (Some(SYSTEMD), Some(MANAGER));
-    let asking = connection.call_method(destination, PATH, interface, "GetUnit", &unit);
-    match tokio::time::timeout(LOOK, asking).await {
-        Ok(Ok(_)) => Ok(true),
-        Ok(Err(zbus::Error::MethodError(name, ..))) if name == NO_SUCH_UNIT => Ok(false),
-        Ok(Err(error)) => Err(refused(error)),
-        Err(_) => Err(SystemdError::TimedOut),
+pub async fn known(connection: &Connection, scope: &str) -> Result<Known, SystemdError> {
+    let looking = look_at(connection, scope);
+    tokio::time::timeout(LOOK, looking).await.unwrap_or(Err(SystemdError::TimedOut))
+}
+
+async fn look_at(connection: &Connection, scope: &str) -> Result<Known, SystemdError> {
+    let destination = Some(SYSTEMD);
+    let asking = connection.call_method(destination, PATH, Some(MANAGER), "GetUnit", &scope);
+    let unit: OwnedObjectPath = match asking.await {
+        Ok(answer) => answer.body().deserialize().map_err(gone)?,
+        Err(zbus::Error::MethodError(name, ..)) if name == NO_SUCH_UNIT => {
+            return Ok(Known::Nothing);
+        }
+        Err(error) => return Err(refused(error)),
+    };
+    let get = async |interface: &str, name: &str| -> Result<String, SystemdError> {
+        let asked = (interface, name);
+        let asking =
+            connection.call_method(destination, &unit, Some(PROPERTIES), "Get", &asked).await;
+        let value: OwnedVariant = asking.map_err(refused)?.body().deserialize().map_err(gone)?;
+        String::try_from(value).map_err(gone)
+    };
+    if get(UNIT, "ActiveState").await? != "active" {
+        return Ok(Known::Other);
     }
+    Ok(Known::Active(get(SCOPE, "ControlGroup").await?))
 }
 
 fn gone(error: zbus::Error) -> SystemdError {

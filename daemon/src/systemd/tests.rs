@@ -29,7 +29,8 @@ enum ManagerError {
 impl Manager {
     fn get_unit(&self, unit: String) -> Result<OwnedObjectPath, ManagerError> {
         match unit.as_str() {
-            "a.scope" => Ok(OwnedObjectPath::try_from("/unit").unwrap()),
+            "a.scope" => Ok(OwnedObjectPath::try_from("/up").unwrap()),
+            "d.scope" => Ok(OwnedObjectPath::try_from("/failed").unwrap()),
             "b.scope" => Err(ManagerError::NoSuchUnit(unit)),
             _ => Err(ManagerError::BadUnitSetting(unit)),
         }
@@ -69,6 +70,27 @@ impl Manager {
     }
 }
 
+/// A unit, by its state.
+struct Unit(&'static str);
+
+#[zbus::interface(name = "org.freedesktop.systemd1.Unit")]
+impl Unit {
+    #[zbus(property)]
+    fn active_state(&self) -> String {
+        self.0.to_owned()
+    }
+}
+
+struct Scope;
+
+#[zbus::interface(name = "org.freedesktop.systemd1.Scope")]
+impl Scope {
+    #[zbus(property)]
+    fn control_group(&self) -> String {
+        "/user.slice/a.scope".to_owned()
+    }
+}
+
 struct Bus;
 
 #[zbus::interface(name = "org.freedesktop.DBus")]
@@ -94,6 +116,10 @@ async fn connected(manager: Manager) -> (Connection, Connection) {
         .p2p()
         .serve_at(PATH, manager)
         .serve_at(BUS_PATH, Bus)
+        .serve_at("/up", Unit("active"))
+        .serve_at("/up", Scope)
+        .serve_at("/failed", Unit("failed"))
+        .serve_at("/failed", Scope)
         .build();
     let client = Builder::unix_stream(near).p2p().build();
     let (server, client) = tokio::join!(server, client);
@@ -101,13 +127,15 @@ async fn connected(manager: Manager) -> (Connection, Connection) {
 }
 
 #[tokio::test]
-async fn a_unit_is_unknown_only_where_systemd_says_so() {
+async fn only_a_unit_that_is_up_counts_and_it_is_unknown_only_where_systemd_says_so() {
     let (client, server) = connected(Manager(Ok("done"))).await;
-    assert_eq!(knows(&client, "a.scope").await, Ok(true));
-    assert_eq!(knows(&client, "b.scope").await, Ok(false));
-    assert!(matches!(knows(&client, "c.scope").await, Err(SystemdError::Refused(_))));
+    let up = Known::Active("/user.slice/a.scope".to_owned());
+    assert_eq!(known(&client, "a.scope").await, Ok(up));
+    assert_eq!(known(&client, "d.scope").await, Ok(Known::Other));
+    assert_eq!(known(&client, "b.scope").await, Ok(Known::Nothing));
+    assert!(matches!(known(&client, "c.scope").await, Err(SystemdError::Refused(_))));
     drop(server);
-    assert!(matches!(knows(&client, "b.scope").await, Err(SystemdError::NotThere(_))));
+    assert!(matches!(known(&client, "b.scope").await, Err(SystemdError::NotThere(_))));
 }
 
 #[tokio::test]

@@ -238,6 +238,31 @@ fn systemd_takes_on_what_lives_and_moves_nobody(suite: Suite) {
     });
 }
 
+/// A unit that has the name of a session's, and is not it, is not taken for systemd's word that it
+/// has the session.
+fn whose_name_is_taken_is_not_forgotten(suite: Suite) {
+    const OTHER: &str = "/usr/bin/sleep 6271";
+    let host = gated(suite, POLICY);
+    let given = grant(&host, "alice admin --for 1h");
+    let mut shell = host.shell("alice");
+    let stintd = host.ok("systemctl show -P MainPID stintd.service").trim().to_owned();
+    leave_behind(&mut shell, 6270);
+    host.freeze(&stintd);
+    let unit = unit_in_slice(&group_of(&host, "sleep 6270"), id(&given));
+    host.ok(&format!("systemd-run systemd-run --scope --unit={unit} --slice=other.slice {OTHER}"));
+    eventually("the other unit", SOON, || pids(&host, OTHER).pop());
+    host.thaw(&stintd);
+    let offered = format!("find /sys/fs/cgroup{SLICE}{unit} -maxdepth 0 -perm 755");
+    eventually("the first try", SOON, || (!host.run(&offered).stdout.is_empty()).then_some(()));
+    host.ok("sleep 1");
+    host.ok(&format!("systemctl stop {unit}"));
+    assert!(pids(&host, OTHER).is_empty());
+    taken_on(&host, &unit);
+    host.ok(&format!("stint revoke {} --reason over", id(&given)));
+    gone(&host, "sleep 6270");
+    eventually("the end of all groups", SOON, || folders(&host).is_empty().then_some(()));
+}
+
 fn a_thousand_short_sessions_leave_nothing(suite: Suite) {
     let host = gated(suite, POLICY);
     let given = grant(&host, "alice admin --for 1h");
@@ -345,6 +370,16 @@ fn systemd_takes_on_what_lives_and_moves_nobody_bookworm() {
 #[test]
 fn systemd_takes_on_what_lives_and_moves_nobody_trixie() {
     systemd_takes_on_what_lives_and_moves_nobody(Suite::Trixie);
+}
+
+#[test]
+fn whose_name_is_taken_is_not_forgotten_bookworm() {
+    whose_name_is_taken_is_not_forgotten(Suite::Bookworm);
+}
+
+#[test]
+fn whose_name_is_taken_is_not_forgotten_trixie() {
+    whose_name_is_taken_is_not_forgotten(Suite::Trixie);
 }
 
 #[test]
