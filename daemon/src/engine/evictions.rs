@@ -191,10 +191,12 @@ impl Engine {
         if !eviction.leave && !whom.is_empty() {
             self.announce_end_of_sessions(eviction);
         }
+        let groups = whom.iter().filter_map(Whom::group).cloned().collect();
         let (outcome, trouble) = end_all(eviction, whom, self.given_again(eviction)).await;
         for entry in outcome.entries(eviction, self.now().wall) {
             self.record.note(entry);
         }
+        self.settle_evicted(groups);
         trouble.map_or(Ok(()), Err)
     }
 

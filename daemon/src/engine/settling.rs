@@ -2,10 +2,12 @@
 //! they were made or their session began, all by one task, which sleeps while there are none. Short sessions are over
 //! by then, and systemd never hears of them.
 
+use std::collections::{BTreeSet, HashMap};
 use std::convert::Infallible;
 use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use stint_proto::GrantId;
 use tokio::sync::mpsc;
 
 use super::Engine;
@@ -36,14 +38,58 @@ pub(super) struct PutOff {
 /// The way of what was made to the task that sees to it.
 pub(super) type Making = mpsc::UnboundedSender<Made>;
 
-/// What was made, and when it is looked at next, on the boot clock.
-type Waiting = Vec<(i64, Made)>;
+/// What was made, by when it is looked at next, in microseconds of the boot clock.
+#[derive(Debug, Default)]
+struct Waiting {
+    by_group: HashMap<Group, (i64, Made)>,
+    by_due: BTreeSet<(i64, Group)>,
+}
+
+impl Waiting {
+    /// Has a group looked at in its pause from now, or when it is to be looked at anyway, whichever is
+    /// sooner; and as soon after that as the shorter of both pauses has it.
+    fn add(&mut self, now: i64, mut made: Made) {
+        let pause = i64::try_from(made.pause.as_micros()).unwrap_or(i64::MAX);
+        let mut due = now.saturating_add(pause);
+        if let Some((known, before)) = self.by_group.remove(&made.group) {
+            self.by_due.remove(&(known, made.group.clone()));
+            due = due.min(known);
+            made = Made { pause: before.pause.min(made.pause), ..before };
+        }
+        self.by_due.insert((due, made.group.clone()));
+        self.by_group.insert(made.group.clone(), (due, made));
+    }
+
+    /// When the next one is due.
+    fn next(&self) -> Option<i64> {
+        self.by_due.first().map(|(due, _)| *due)
+    }
+
+    /// Takes out one that is due by now.
+    fn take_due(&mut self, now: i64) -> Option<Made> {
+        let (_, group) = self.by_due.first().filter(|(due, _)| *due <= now)?.clone();
+        self.by_due.pop_first();
+        self.by_group.remove(&group).map(|(_, made)| made)
+    }
+}
 
 impl Engine {
     /// Has a group that stint made seen to, in a while from when answers are handed over; nobody
     /// waits for it.
     pub(super) fn settle_later(&self, group: Group, description: String) {
         self.put_off().made.push(Made { group, description, pause: SOON });
+    }
+
+    /// Has the groups of stint's among these seen to soon, whatever pause they have come to by now: an
+    /// eviction has just been there.
+    pub(super) fn settle_evicted(&self, groups: Vec<Group>) {
+        for group in groups {
+            let grants = group.grants();
+            if !grants.is_empty() {
+                self.settle_later(group, under(&grants));
+            }
+        }
+        self.hand_over();
     }
 
     /// Has what is due next looked at anew, once answers are handed over.
@@ -75,10 +121,10 @@ impl Engine {
         let made = self.made.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(mut made) = made else { return std::future::pending().await };
         self.settle_all_later().await;
-        let mut waiting = Waiting::new();
+        let mut waiting = Waiting::default();
         loop {
-            let next = waiting.iter().map(|(due, _)| *due).min();
-            let left = next.map(|due| due.saturating_sub(self.now().boot).max(0).unsigned_abs());
+            let left =
+                waiting.next().map(|due| due.saturating_sub(self.now().boot).max(0).unsigned_abs());
             let until = async {
                 match left {
                     Some(left) => tokio::time::sleep(Duration::from_micros(left)).await,
@@ -86,12 +132,7 @@ impl Engine {
                 }
             };
             tokio::select! {
-                Some(one) = made.recv() => {
-                    // The later word of the same group counts.
-                    waiting.retain(|(_, other)| other.group != one.group);
-                    let pause = i64::try_from(one.pause.as_micros()).unwrap_or(i64::MAX);
-                    waiting.push((self.now().boot.saturating_add(pause), one));
-                }
+                Some(one) = made.recv() => waiting.add(self.now().boot, one),
                 () = until => self.settle_due(&mut waiting),
             }
         }
@@ -101,10 +142,7 @@ impl Engine {
     /// nobody.
     fn settle_due(self: &Arc<Self>, waiting: &mut Waiting) {
         let now = self.now().boot;
-        let (due, later) = waiting.drain(..).partition(|(due, _)| *due <= now);
-        *waiting = later;
-        let due: Waiting = due;
-        for (_, one) in due {
+        while let Some(one) = waiting.take_due(now) {
             let engine = Arc::clone(self);
             drop(tokio::spawn(async move { engine.try_to_settle(one).await }));
         }
@@ -148,8 +186,7 @@ impl Engine {
         match tree.work(|tree| tree.of_stint()).await {
             Ok(found) => {
                 for (group, grants) in found {
-                    let grants: Vec<&str> = grants.iter().map(|id| id.as_str()).collect();
-                    self.settle_later(group, format!("a session under {}", grants.join(" and ")));
+                    self.settle_later(group, under(&grants));
                 }
                 self.hand_over();
             }
@@ -167,5 +204,53 @@ impl Engine {
         if let Err(error) = tidied.await {
             eprintln!("stintd: the control groups of sessions: {error}");
         }
+    }
+}
+
+/// What is known of a session by the name of its group alone.
+fn under(grants: &[GrantId]) -> String {
+    let grants: Vec<&str> = grants.iter().map(GrantId::as_str).collect();
+    format!("a session under {}", grants.join(" and "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: i64 = 1_000_000;
+
+    fn made(number: u32, pause: u64, description: &str) -> Made {
+        let group = format!("/user.slice/user-7.slice/stint-g4t9-{number}.scope");
+        Made {
+            group: Group::parse(&group).unwrap(),
+            description: description.to_owned(),
+            pause: Duration::from_secs(pause),
+        }
+    }
+
+    #[test]
+    fn who_is_due_is_taken_in_turn_and_once() {
+        let mut waiting = Waiting::default();
+        assert_eq!((waiting.next(), waiting.take_due(i64::MAX).is_none()), (None, true));
+        for (number, pause) in [(1, 4), (2, 1), (3, 2)] {
+            waiting.add(0, made(number, pause, "a"));
+        }
+        assert_eq!(waiting.next(), Some(SECOND));
+        assert!(waiting.take_due(SECOND - 1).is_none());
+        let taken: Vec<Made> = std::iter::from_fn(|| waiting.take_due(3 * SECOND)).collect();
+        assert_eq!(taken.iter().map(|made| made.pause.as_secs()).collect::<Vec<_>>(), [1, 2]);
+        assert_eq!(waiting.next(), Some(4 * SECOND));
+    }
+
+    #[test]
+    fn a_word_of_one_that_waits_long_has_it_looked_at_soon_and_not_the_other_way() {
+        let mut waiting = Waiting::default();
+        waiting.add(0, made(1, 300, "alice's"));
+        waiting.add(SECOND, made(1, 1, "somebody's"));
+        assert_eq!(waiting.next(), Some(2 * SECOND));
+        waiting.add(SECOND, made(1, 300, "alice's"));
+        let taken = waiting.take_due(2 * SECOND).unwrap();
+        assert_eq!((taken.pause.as_secs(), taken.description.as_str()), (1, "alice's"));
+        assert!(waiting.next().is_none() && waiting.take_due(i64::MAX).is_none());
     }
 }

@@ -68,6 +68,15 @@ impl Whom {
         apart.map(|group| Self::In(tree.clone(), group.clone())).collect()
     }
 
+    /// The group that is meant, where it is one.
+    #[must_use]
+    pub fn group(&self) -> Option<&Group> {
+        match self {
+            Self::In(_, group) => Some(group),
+            Self::Under(_) | Self::With { .. } => None,
+        }
+    }
+
     /// Who is meant, now, by name and number. Ends nobody.
     ///
     /// # Errors
