@@ -1,6 +1,7 @@
 //! What the kernel attests of a process, read from `/proc`. Reads only, and decides nothing.
 
-use std::collections::BTreeSet;
+use std::cmp::Reverse;
+use std::collections::{BTreeSet, HashSet};
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::{AsFd, OwnedFd};
@@ -16,6 +17,8 @@ use crate::domain::human::{Evidence, Process};
 const NO_LOGIN: u32 = u32::MAX;
 /// More than most files of a process have.
 const ROOM: usize = 2_048;
+/// How often, at the most, those are looked for who have come since the look before.
+const LOOKS: usize = 256;
 /// How far back the line of a process is followed.
 const LONGEST_LINE: usize = 64;
 
@@ -103,6 +106,32 @@ pub fn all() -> io::Result<Vec<i32>> {
         pids.extend(entry?.file_name().to_str().and_then(|name| name.parse::<i32>().ok()));
     }
     Ok(pids)
+}
+
+/// Shows every process there is to `look`, by number, which says whether that is enough of it; and
+/// then, until it is enough of all, those that have come meanwhile, the newest first.
+///
+/// Where `look` wants more of those that were gone before they could be judged, nobody gets by unseen
+/// by starting another and ending, as fast as they may: of a line of processes each of which is younger
+/// than the one before, a list of /proc, by rising numbers, always holds one. Only where others come and
+/// go so fast that one is gone at each of [`LOOKS`] it is merely unlikely.
+///
+/// # Errors
+/// When `/proc` cannot be read, or `look` fails.
+pub fn visit(mut look: impl FnMut(i32) -> io::Result<bool>) -> io::Result<()> {
+    let mut known = HashSet::new();
+    for _ in 0..LOOKS {
+        let mut is_enough = true;
+        let mut fresh: Vec<i32> = all()?.into_iter().filter(|pid| known.insert(*pid)).collect();
+        fresh.sort_unstable_by_key(|pid| Reverse(*pid));
+        for pid in fresh {
+            is_enough &= look(pid)?;
+        }
+        if is_enough {
+            break;
+        }
+    }
+    Ok(())
 }
 
 /// Every process that can be read, with the one that started it or has taken it on.
@@ -333,6 +362,28 @@ mod tests {
         assert_eq!(parse_groups(&status("\t ")), Some(BTreeSet::new()));
         assert_eq!(parse_groups(&status("\t24 x")), None);
         assert_eq!(parse_groups("Name:\tid\n"), None);
+    }
+
+    #[test]
+    fn all_are_visited_once_and_those_who_come_where_one_was_not_enough() {
+        let own = i32::try_from(std::process::id()).unwrap();
+        let (mut met, mut child) = (Vec::new(), None);
+        let visited = visit(|pid| {
+            met.push(pid);
+            if pid == own {
+                child = Some(std::process::Command::new("sleep").arg("60").spawn().unwrap());
+            }
+            Ok(pid != own)
+        });
+        let mut child = child.unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let number = i32::try_from(child.id()).unwrap();
+        visited.unwrap();
+        for pid in [own, number] {
+            assert_eq!(met.iter().filter(|met| **met == pid).count(), 1, "{pid}: {met:?}");
+        }
+        assert!(visit(|_| Err(io::ErrorKind::PermissionDenied.into())).is_err());
     }
 
     #[test]

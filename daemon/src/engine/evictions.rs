@@ -363,17 +363,16 @@ fn meets_anybody(tree: Option<&Tree>, evictions: &[Eviction]) -> io::Result<Vec<
 /// Whose processes carry each group.
 fn uids_by_group() -> io::Result<HashMap<u32, HashSet<u32>>> {
     let mut found: HashMap<u32, HashSet<u32>> = HashMap::new();
-    for pid in process::all()? {
-        match process::rights(pid) {
-            Ok(rights) => {
-                for gid in rights.gids {
-                    found.entry(gid).or_default().extend(&rights.uids);
-                }
+    process::visit(|pid| match process::rights(pid) {
+        Ok(rights) => {
+            for gid in rights.gids {
+                found.entry(gid).or_default().extend(&rights.uids);
             }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(error),
+            Ok(true)
         }
-    }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    })?;
     Ok(found)
 }
 

@@ -37,6 +37,16 @@ pub enum Whom {
     },
 }
 
+/// A process that was looked at.
+enum Held {
+    /// It is meant.
+    Meant(Handle),
+    /// It is not.
+    Other,
+    /// It ended before that could be told.
+    Gone,
+}
+
 /// Processes, with their names.
 type Named = HashMap<Process, String>;
 
@@ -82,7 +92,7 @@ impl Whom {
     /// # Errors
     /// When the kernel does not say.
     pub fn find(&self) -> io::Result<Vec<(String, i32)>> {
-        let (met, done) = self.meet(|_| Ok(()));
+        let (met, done) = self.meet(false, |_| Ok(()));
         done.map(|()| listed(met))
     }
 
@@ -104,64 +114,69 @@ impl Whom {
 
     /// Meets everybody who is meant, one at a time, so that no number of them is too great. What
     /// fails with one does not keep the others from being met: says who was, and what failed first.
-    fn meet(&self, mut each: impl FnMut(&Handle) -> io::Result<()>) -> (Named, io::Result<()>) {
+    /// `again` has it go on at once with those whom they have started meanwhile, where they may be
+    /// anywhere.
+    fn meet(
+        &self,
+        again: bool,
+        mut each: impl FnMut(&Handle) -> io::Result<()>,
+    ) -> (Named, io::Result<()>) {
         let mut met = Named::new();
-        let looked = process::own_line().and_then(|own| Ok((own, self.candidates()?)));
-        let (own, pids) = match looked {
-            Ok(found) => found,
+        let own = match process::own_line() {
+            Ok(own) => own,
             Err(error) => return (met, Err(error)),
         };
         let mut failed = None;
-        for pid in pids {
-            let done = self.hold(pid, &own).and_then(|held| {
-                let Some(handle) = held else { return Ok(()) };
-                met.insert(handle.process(), handle.name().to_owned());
-                each(&handle)
+        let mut look = |pid| {
+            let done = self.hold(pid, &own).and_then(|held| match held {
+                Held::Other => Ok(true),
+                // Where somebody is met there will be another look anyway.
+                Held::Gone => Ok(!again && !met.is_empty()),
+                Held::Meant(handle) => {
+                    met.insert(handle.process(), handle.name().to_owned());
+                    each(&handle).map(|()| !again)
+                }
             });
-            if let Err(error) = done {
+            done.unwrap_or_else(|error| {
                 failed.get_or_insert(error);
+                true
+            })
+        };
+        let looked = match self.candidates() {
+            None => process::visit(|pid| Ok(look(pid))),
+            Some(Ok(pids)) => {
+                pids.into_iter().for_each(|pid| _ = look(pid));
+                Ok(())
             }
-        }
-        (met, failed.map_or(Ok(()), Err))
+            Some(Err(error)) => Err(error),
+        };
+        (met, failed.map_or(looked, Err))
     }
 
-    /// Who may be meant, at a cheap look.
-    fn candidates(&self) -> io::Result<Vec<i32>> {
+    /// Who may be meant, at a cheap look; `None` where that is everybody.
+    fn candidates(&self) -> Option<io::Result<Vec<i32>>> {
         match self {
-            Self::In(tree, group) => tree.processes(group),
-            Self::With { .. } => process::all(),
-            Self::Under(roots) => {
-                let all = process::parents()?;
-                let parents: HashMap<i32, i32> =
-                    all.iter().map(|(one, parent)| (one.pid, *parent)).collect();
-                let living: HashSet<i32> = all
-                    .iter()
-                    .filter_map(|(one, _)| roots.contains(one).then_some(one.pid))
-                    .collect();
-                let is_under = |pid: i32| {
-                    let line = std::iter::successors(Some(pid), |pid| parents.get(pid).copied());
-                    line.take(parents.len() + 1).any(|pid| living.contains(&pid))
-                };
-                Ok(all.iter().map(|(one, _)| one.pid).filter(|pid| is_under(*pid)).collect())
-            }
+            Self::In(tree, group) => Some(tree.processes(group)),
+            Self::With { .. } => None,
+            Self::Under(roots) => Some(under(roots)),
         }
     }
 
     /// Takes hold of this process, if it is meant. Never of this one or of those it stems from,
     /// nor of the one that takes care of all that is left behind.
-    fn hold(&self, pid: i32, own: &[Process]) -> io::Result<Option<Handle>> {
+    fn hold(&self, pid: i32, own: &[Process]) -> io::Result<Held> {
         if pid <= 1 || own.iter().any(|one| one.pid == pid) {
-            return Ok(None);
+            return Ok(Held::Other);
         }
         if let Self::With { .. } = self {
             match process::rights(pid) {
                 Ok(rights) if self.fits(&rights) => {}
-                Ok(_) => return Ok(None),
-                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+                Ok(_) => return Ok(Held::Other),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Held::Gone),
                 Err(error) => return Err(error),
             }
         }
-        let Some(handle) = Handle::open(pid)? else { return Ok(None) };
+        let Some(handle) = Handle::open(pid)? else { return Ok(Held::Gone) };
         // Who has left the group since is not in it; who is another by now is not meant.
         let is_meant = match self {
             Self::In(tree, group) => match tree.holds(group, pid) {
@@ -174,7 +189,7 @@ impl Whom {
                 self.fits(handle.rights()) && !but.contains(&handle.process())
             }
         };
-        Ok(is_meant.then_some(handle))
+        Ok(if is_meant { Held::Meant(handle) } else { Held::Other })
     }
 
     fn fits(&self, rights: &process::Rights) -> bool {
@@ -192,6 +207,19 @@ impl Whom {
             roots.extend(seen.keys());
         }
     }
+}
+
+/// These, and all whose line leads to them.
+fn under(roots: &BTreeSet<Process>) -> io::Result<Vec<i32>> {
+    let all = process::parents()?;
+    let parents: HashMap<i32, i32> = all.iter().map(|(one, parent)| (one.pid, *parent)).collect();
+    let living: HashSet<i32> =
+        all.iter().filter_map(|(one, _)| roots.contains(one).then_some(one.pid)).collect();
+    let is_under = |pid: i32| {
+        let line = std::iter::successors(Some(pid), |pid| parents.get(pid).copied());
+        line.take(parents.len() + 1).any(|pid| living.contains(&pid))
+    };
+    Ok(all.iter().map(|(one, _)| one.pid).filter(|pid| is_under(*pid)).collect())
 }
 
 fn listed(named: Named) -> Vec<(String, i32)> {
@@ -256,7 +284,7 @@ fn round(whom: &Whom, told: &HashSet<Process>, harsh: bool) -> (Named, io::Resul
                 .try_for_each(|signal| handle.signal(signal))
         }
     };
-    let (alive, met) = whom.meet(signal);
+    let (alive, met) = whom.meet(harsh, signal);
     let Whom::In(tree, group) = whom else { return (alive, met.map(|()| true)) };
     if harsh {
         // All at once where the kernel can, so that nobody gets to start another. Where it cannot,
@@ -272,7 +300,7 @@ fn round(whom: &Whom, told: &HashSet<Process>, harsh: bool) -> (Named, io::Resul
     // from here on nobody comes.
     let is_shut = tree.is_shut(group);
     let is_populated = tree.is_populated(group);
-    let (late, met) = whom.meet(signal);
+    let (late, met) = whom.meet(harsh, signal);
     (late, met.and(is_populated).map(|is_populated| is_shut && !is_populated))
 }
 

@@ -5,6 +5,7 @@ use crate::common::{
     DENIED, SOON, alarms, assert_says, builder, document, event_of, gate, gated, grant, id, is_in,
     listed, quiet,
 };
+use crate::session_places::{bring_a_storm, is_raging};
 use std::time::Duration;
 use stint_tests::{Deadline, Host, Suite, eventually};
 
@@ -59,6 +60,38 @@ fn only_what_was_added_is_taken_back(suite: Suite, backend: &str) {
     host.ok(&format!("stint revoke {} --reason over", id(&again)));
     assert!(!is_in(&host, "bob", "audio") && !is_in(&host, "bob", "video"));
     assert_eq!(host.run("ls -A /run/userdb").stdout, "");
+}
+
+/// Who carries a group that is over is found, though they start another as fast as possible and have
+/// no control group that is stint's. Who does the same without the group goes on, and holds up nothing.
+fn nobody_keeps_a_group_by_starting_others(suite: Suite) {
+    let role = "[roles.quick]\ngroups = [\"video\"]\ngrace = \"1s\"\n";
+    let host = gated(suite, &(policy("files") + role));
+    bring_a_storm(&host);
+    let given = grant(&host, "alice quick --for 1h");
+    for (user, number) in [("alice", 6280), ("bob", 6281)] {
+        let storm = format!("setsid /root/storm {number} >/dev/null 2>&1 </dev/null &");
+        let started = host.as_user(user, &storm);
+        assert!(started.ok(), "{started}");
+        eventually("a storm", SOON, || is_raging(&host, number).then_some(()));
+    }
+    host.ok(&format!("stint revoke {} --reason over", id(&given)));
+    let ended = host.journal_of("STINT_EVENT=session.terminated STINT_GROUP=video", 1, SOON);
+    let text = ended[0]["MESSAGE"].as_str().unwrap_or_default();
+    assert!(text.contains("by SIGKILL"), "{text}");
+    quiet(&host);
+    assert!(!is_raging(&host, 6280));
+    eventually("a storm that goes on", SOON, || is_raging(&host, 6281).then_some(()));
+}
+
+#[test]
+fn nobody_keeps_a_group_by_starting_others_bookworm() {
+    nobody_keeps_a_group_by_starting_others(Suite::Bookworm);
+}
+
+#[test]
+fn nobody_keeps_a_group_by_starting_others_trixie() {
+    nobody_keeps_a_group_by_starting_others(Suite::Trixie);
 }
 
 #[test]

@@ -122,8 +122,18 @@ fn start_a_storm(host: &Host, shell: &mut Shell, number: u32, stays: bool) -> St
     group.unwrap_or_default().trim_end().to_owned()
 }
 
+/// Puts the program there, which anybody may run.
+pub fn bring_a_storm(host: &Host) {
+    host.write(
+        "/root/storm",
+        "755",
+        "#!/usr/bin/perl\n$SIG{TERM} = $SIG{HUP} = 'IGNORE';\nfor (;;) { exit if fork }\n",
+    );
+    host.ok("chmod 755 /root");
+}
+
 /// Whether the storm goes on. One look may miss it.
-fn is_raging(host: &Host, number: u32) -> bool {
+pub fn is_raging(host: &Host, number: u32) -> bool {
     (0..10).any(|_| host.run(&format!("pgrep -f '^/usr/bin/perl /root/storm {number}'")).ok())
 }
 
@@ -131,12 +141,7 @@ fn is_raging(host: &Host, number: u32) -> bool {
 /// entered, nor while it is being moved to the slice.
 fn nobody_gets_away_by_starting_others(suite: Suite) {
     let host = gated(suite, POLICY);
-    host.write(
-        "/root/storm",
-        "755",
-        "#!/usr/bin/perl\n$SIG{TERM} = $SIG{HUP} = 'IGNORE';\nfor (;;) { exit if fork }\n",
-    );
-    host.ok("chmod 755 /root");
+    bring_a_storm(&host);
     let given = grant(&host, "alice admin --for 1h");
     let mut shell = host.shell("alice");
     let stays = start_a_storm(&host, &mut shell, 6240, true);
