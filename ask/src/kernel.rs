@@ -110,6 +110,12 @@ pub fn monotonic() -> u64 {
     seconds.saturating_mul(1_000_000_000).saturating_add(u64::try_from(time.tv_nsec).unwrap_or(0))
 }
 
+/// Lets those run who wait for this processor, if there are any.
+pub fn let_others_run() {
+    // SAFETY: sched_yield has no preconditions; it does not fail on Linux.
+    unsafe { libc::sched_yield() };
+}
+
 /// What a stream is waited for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Until {

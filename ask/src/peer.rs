@@ -10,8 +10,12 @@ use stint_wire::Garbage;
 
 use crate::clock::Deadline;
 use crate::incoming::Incoming;
-use crate::kernel::{Descriptor, Errno, Until};
+use crate::kernel::{self, Descriptor, Errno, Until};
 use crate::text::{Line, Say};
+
+/// How long who has asked stays awake for the answer, in nanoseconds: as long as one takes where nothing
+/// is in the way. To sleep that long and be woken takes a third longer.
+const AWAKE: u64 = 150_000;
 
 /// Why there is no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -157,9 +161,8 @@ fn read(
     deadline: Deadline,
     incoming: &mut Incoming<'_>,
 ) -> Result<(), Trouble> {
+    let asleep_from = kernel::monotonic().saturating_add(AWAKE);
     loop {
-        // Not in recv: there the kernel also wakes who waits when stintd has read the question.
-        wait(stream, Until::Readable, deadline)?;
         match stream.receive(incoming.room()) {
             Ok(0) | Err(Errno::RESET) => return Err(Trouble::Closed),
             Ok(count) => {
@@ -167,7 +170,10 @@ fn read(
                     return Ok(());
                 }
             }
-            Err(Errno::AGAIN | Errno::INTERRUPTED) => {}
+            Err(Errno::AGAIN) if kernel::monotonic() < asleep_from => kernel::let_others_run(),
+            // Not in recv: there the kernel also wakes who waits when stintd has read the question.
+            Err(Errno::AGAIN) => wait(stream, Until::Readable, deadline)?,
+            Err(Errno::INTERRUPTED) => {}
             Err(errno) => return Err(Trouble::Broken { errno }),
         }
     }

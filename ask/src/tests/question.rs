@@ -11,10 +11,12 @@ use crate::clock::Deadline;
 use crate::incoming::{Incoming, Reply, Room, returned};
 use crate::peer::{Daemon, Trouble, exchange};
 use crate::{Errno, Line, NoAnswer, Say};
+use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::socket::{
     AddressFamily, Backlog, SockFlag, SockType, UnixAddr, bind, connect, listen, socket,
 };
+use nix::sys::time::TimeVal;
 use proptest::prelude::*;
 use stint_wire::{Garbage, Given, Items, LONGEST_ANSWER, Verdict};
 
@@ -186,6 +188,22 @@ fn a_peer_that_never_answers() {
     let fake = FakeDaemon::new(|_| {});
     assert_eq!(check(&fake.socket(), SHORT), Err(Failed::Trouble(Trouble::TimedOut)));
     assert!(!fake.heard().is_empty(), "the question was sent");
+}
+
+/// Who waits for long is asleep: what the wait took is not what it used.
+#[test]
+fn a_peer_that_takes_its_time_is_not_waited_for_awake() {
+    let used = || {
+        let usage = getrusage(UsageWho::RUSAGE_THREAD).unwrap();
+        let micros = |time: TimeVal| time.tv_sec() * 1_000_000 + time.tv_usec();
+        micros(usage.user_time()) + micros(usage.system_time())
+    };
+    let fake = FakeDaemon::new(|_| {});
+    let (socket, before) = (fake.socket(), used());
+    assert_eq!(check(&socket, SHORT), Err(Failed::Trouble(Trouble::TimedOut)));
+    let share = (used() - before) * 100 / i64::try_from(SHORT.as_micros()).unwrap();
+    assert!(share < 50, "{share} %");
+    fake.heard();
 }
 
 #[test]
