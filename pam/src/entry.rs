@@ -18,106 +18,70 @@ const PAM_PERM_DENIED: c_int = 6;
 const PAM_SESSION_ERR: c_int = 14;
 const PAM_SILENT: c_int = 0x8000;
 
-/// The account phase.
-///
-/// # Safety
-/// As for every function here: PAM calls it, with its own handle and with `count` arguments, each a
-/// NUL-terminated string, all of which stay as they are until it returns.
-#[unsafe(no_mangle)]
-unsafe extern "C" fn pam_sm_acct_mgmt(
-    handle: RawHandle,
-    flags: c_int,
-    count: c_int,
-    arguments: *const *const c_char,
-) -> c_int {
-    // SAFETY: what PAM promises is what these two need.
-    let (pam, arguments) = unsafe { (Pam::new(handle), Arguments::new(count, arguments)) };
-    match account::decide(&pam, arguments, facts(flags)) {
+/// What PAM calls, by its names, and what serves it.
+macro_rules! entry_points {
+    ($($name:ident => $serve:ident,)*) => {$(
+        /// # Safety
+        /// PAM calls it, with its own handle and with `count` arguments, each a NUL-terminated
+        /// string, all of which stay as they are until it returns.
+        #[unsafe(no_mangle)]
+        unsafe extern "C" fn $name(
+            handle: RawHandle,
+            flags: c_int,
+            count: c_int,
+            arguments: *const *const c_char,
+        ) -> c_int {
+            // SAFETY: the handle is PAM's own, and lives.
+            let mut pam = unsafe { Pam::new(handle) };
+            // SAFETY: there are as many arguments, and they stay as they are.
+            let arguments = unsafe { Arguments::new(count, arguments) };
+            $serve(&mut pam, arguments, flags)
+        }
+    )*};
+}
+
+entry_points! {
+    pam_sm_acct_mgmt => account_phase,
+    pam_sm_open_session => session_begins,
+    pam_sm_close_session => session_ends,
+    pam_sm_authenticate => auth_phase,
+    pam_sm_setcred => auth_phase,
+    pam_sm_chauthtok => password_phase,
+}
+
+fn account_phase(pam: &mut Pam, arguments: Arguments<'_>, flags: c_int) -> c_int {
+    match account::decide(pam, arguments, facts(flags)) {
         Decision::In => PAM_SUCCESS,
         Decision::Out => PAM_PERM_DENIED,
     }
 }
 
-/// The session phase, at its beginning.
-///
-/// # Safety
-/// As above.
-#[unsafe(no_mangle)]
-unsafe extern "C" fn pam_sm_open_session(
-    handle: RawHandle,
-    flags: c_int,
-    count: c_int,
-    arguments: *const *const c_char,
-) -> c_int {
-    // SAFETY: what PAM promises is what these two need.
-    let (mut pam, arguments) = unsafe { (Pam::new(handle), Arguments::new(count, arguments)) };
-    match session::open(&mut pam, arguments, facts(flags)) {
+fn session_begins(pam: &mut Pam, arguments: Arguments<'_>, flags: c_int) -> c_int {
+    match session::open(pam, arguments, facts(flags)) {
         Outcome::Done => PAM_SUCCESS,
         Outcome::Failed => PAM_SESSION_ERR,
     }
 }
 
-/// The session phase, at its end.
-///
-/// # Safety
-/// As above.
-#[unsafe(no_mangle)]
-unsafe extern "C" fn pam_sm_close_session(
-    handle: RawHandle,
-    flags: c_int,
-    count: c_int,
-    arguments: *const *const c_char,
-) -> c_int {
-    // SAFETY: what PAM promises is what these two need.
-    let (pam, arguments) = unsafe { (Pam::new(handle), Arguments::new(count, arguments)) };
-    session::close(&pam, arguments, facts(flags));
+fn session_ends(pam: &mut Pam, arguments: Arguments<'_>, flags: c_int) -> c_int {
+    session::close(pam, arguments, facts(flags));
     PAM_SUCCESS
 }
 
-/// Not served.
-///
-/// # Safety
-/// As above.
-#[unsafe(no_mangle)]
-unsafe extern "C" fn pam_sm_authenticate(
-    handle: RawHandle,
-    _: c_int,
-    _: c_int,
-    _: *const *const c_char,
-) -> c_int {
-    // SAFETY: what PAM promises is what this needs.
-    misplaced(&unsafe { Pam::new(handle) }, "auth")
+/// pam_setcred(3) fails like the rest of the phase: success would be a word of consent from a line
+/// that should not be there, and no credentials of stint's hang on it.
+fn auth_phase(pam: &mut Pam, _: Arguments<'_>, _: c_int) -> c_int {
+    misplaced(pam, "auth")
 }
 
-/// Fails like the rest of the auth phase: success would be a word of consent from a line that
-/// should not be there, and no credentials of stint's hang on it.
-///
-/// # Safety
-/// As above.
-#[unsafe(no_mangle)]
-unsafe extern "C" fn pam_sm_setcred(
-    handle: RawHandle,
-    _: c_int,
-    _: c_int,
-    _: *const *const c_char,
-) -> c_int {
-    // SAFETY: what PAM promises is what this needs.
-    misplaced(&unsafe { Pam::new(handle) }, "auth")
+fn password_phase(pam: &mut Pam, _: Arguments<'_>, _: c_int) -> c_int {
+    misplaced(pam, "password")
 }
 
-/// Not served.
-///
-/// # Safety
-/// As above.
-#[unsafe(no_mangle)]
-unsafe extern "C" fn pam_sm_chauthtok(
-    handle: RawHandle,
-    _: c_int,
-    _: c_int,
-    _: *const *const c_char,
-) -> c_int {
-    // SAFETY: what PAM promises is what this needs.
-    misplaced(&unsafe { Pam::new(handle) }, "password")
+fn misplaced(pam: &Pam, phase: &str) -> c_int {
+    let line = ["pam_stint belongs into account and session lines, not into ", phase];
+    pam.log(Level::Error, &Line::of(line));
+    PAM_SERVICE_ERR
 }
 
 fn facts(flags: c_int) -> Facts<'static> {
@@ -126,10 +90,4 @@ fn facts(flags: c_int) -> Facts<'static> {
         silent: flags & PAM_SILENT != 0,
         daemon: Daemon { socket: PAM_SOCKET, uid: 0 },
     }
-}
-
-fn misplaced(pam: &Pam, phase: &str) -> c_int {
-    let line = ["pam_stint belongs into account and session lines, not into ", phase];
-    pam.log(Level::Error, &Line::of(line));
-    PAM_SERVICE_ERR
 }
