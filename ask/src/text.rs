@@ -17,6 +17,16 @@ pub struct Text<const ROOM: usize> {
 /// Room for a line of [`LONGEST_LINE`] characters and for some words around it.
 pub type Line = Text<1_024>;
 
+impl Line {
+    /// These parts, and what there is to be said behind them.
+    #[must_use]
+    pub fn saying<const N: usize>(parts: [&str; N], what: &impl Say) -> Self {
+        let mut line = Self::of(parts);
+        what.say(&mut line);
+        line
+    }
+}
+
 /// What can be said in words, as a part of a line.
 pub trait Say {
     /// Appends the words.

@@ -135,9 +135,7 @@ fn no_answer(error: &NoAnswer<'_>, service: &str) -> Line {
 
 #[inline(never)]
 fn log_denial(handle: &impl Handle, error: &impl Say) {
-    let mut line = Line::of(["denied: "]);
-    error.say(&mut line);
-    handle.log(Level::Error, &line);
+    handle.log(Level::Error, &Line::saying(["denied: "], error));
 }
 
 fn tell<'a>(handle: &impl Handle, options: Options, lines: impl Iterator<Item = &'a str>) {

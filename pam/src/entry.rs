@@ -7,16 +7,12 @@ use stint_ask::{Daemon, Line, kernel};
 use stint_wire::PAM_SOCKET;
 
 use crate::account::{self, Decision, Facts};
-use crate::ffi::{Arguments, Pam, RawHandle};
+use crate::ffi::{
+    Arguments, PAM_PERM_DENIED, PAM_SERVICE_ERR, PAM_SESSION_ERR, PAM_SILENT, PAM_SUCCESS, Pam,
+    RawHandle,
+};
 use crate::handle::{Handle, Level};
 use crate::session::{self, Outcome};
-
-// Linux-PAM, _pam_types.h.
-const PAM_SUCCESS: c_int = 0;
-const PAM_SERVICE_ERR: c_int = 3;
-const PAM_PERM_DENIED: c_int = 6;
-const PAM_SESSION_ERR: c_int = 14;
-const PAM_SILENT: c_int = 0x8000;
 
 /// What PAM calls, by its names, and what serves it.
 macro_rules! entry_points {

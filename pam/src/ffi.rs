@@ -10,7 +10,16 @@ use stint_ask::Line;
 use crate::handle::{Handle, Item, Level, NoItem, SessionId, Tone, Typed};
 
 // Linux-PAM, _pam_types.h.
-const PAM_SUCCESS: c_int = 0;
+/// All is well.
+pub const PAM_SUCCESS: c_int = 0;
+/// The module has a fault, or is asked what it does not do.
+pub const PAM_SERVICE_ERR: c_int = 3;
+/// Not let in.
+pub const PAM_PERM_DENIED: c_int = 6;
+/// The session cannot be opened or closed.
+pub const PAM_SESSION_ERR: c_int = 14;
+/// The flag of who wants no messages.
+pub const PAM_SILENT: c_int = 0x8000;
 const PAM_SERVICE: c_int = 1;
 const PAM_USER: c_int = 2;
 const PAM_TTY: c_int = 3;

@@ -131,8 +131,7 @@ mod tests {
         for (argument, shown) in
             [(c"a\n\x1b[2Jb", "\"a??[2Jb\""), (c"timeout=\xff", "\"\u{fffd}\"")]
         {
-            let mut line = Line::default();
-            parse(&[argument]).unwrap_err().say(&mut line);
+            let line = Line::saying([], &parse(&[argument]).unwrap_err());
             assert!(line.as_str().contains(shown), "{line:?}");
         }
     }

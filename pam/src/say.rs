@@ -2,13 +2,11 @@
 //! terminal or a log would obey.
 
 use stint_ask::{Line, harmless};
+use stint_wire::text::MOST_LINES;
 
 use crate::handle::{Handle, Tone};
 
-/// The most lines that a call says.
-const MOST_LINES: usize = 3;
-
-/// Says the first three lines, made harmless.
+/// Says the first [`MOST_LINES`] lines, made harmless.
 #[inline(never)]
 pub fn lines<'a>(handle: &impl Handle, tone: Tone, lines: impl Iterator<Item = &'a str>) {
     for line in lines.take(MOST_LINES) {

@@ -51,7 +51,7 @@ pub fn open<'a>(
     if !group.is_empty()
         && let Err(outside) = place::enter(group)
     {
-        let (group, why) = (harmless(group), said(&outside));
+        let (group, why) = (harmless(group), Line::saying([], &outside));
         debug(handle, options, [group.as_str(), " is not entered: ", why.as_str()]);
         place_elsewhere(handle, id, outside, facts, deadline);
     }
@@ -74,8 +74,7 @@ fn place_elsewhere(
     deadline: Deadline,
 ) {
     if let Err(error) = stint_ask::place_session(facts.daemon, id, deadline, &mut Room::default()) {
-        let mut line = Line::of(["session ", id, " is in no group of its own: "]);
-        outside.say(&mut line);
+        let mut line = Line::saying(["session ", id, " is in no group of its own: "], &outside);
         line.push("; ");
         error.say(&mut line);
         handle.log(Level::Error, &line);
@@ -92,7 +91,7 @@ pub fn close<'a>(
     let options = match Options::parse(arguments) {
         Ok(options) => options,
         Err(error) => {
-            handle.log(Level::Error, &said(&error));
+            handle.log(Level::Error, &Line::saying([], &error));
             Options::default()
         }
     };
@@ -104,23 +103,14 @@ pub fn close<'a>(
     match stint_ask::close_session(facts.daemon, id.as_str(), deadline) {
         Ok(()) => debug(handle, options, ["the end of session ", id.as_str(), " is told"]),
         Err(error) => {
-            let mut line = Line::of(["the end of session ", id.as_str(), " is not reported: "]);
-            error.say(&mut line);
-            handle.log(Level::Error, &line);
+            let parts = ["the end of session ", id.as_str(), " is not reported: "];
+            handle.log(Level::Error, &Line::saying(parts, &error));
         }
     }
 }
 
 #[inline(never)]
 fn not_reported(handle: &impl Handle, why: &impl Say) -> Outcome {
-    let mut line = Line::of(["the session is not reported: "]);
-    why.say(&mut line);
-    handle.log(Level::Error, &line);
+    handle.log(Level::Error, &Line::saying(["the session is not reported: "], why));
     Outcome::Failed
-}
-
-fn said(what: &impl Say) -> Line {
-    let mut line = Line::default();
-    what.say(&mut line);
-    line
 }

@@ -2,7 +2,7 @@
 //! No I/O.
 
 use stint_wire::header::{Fields, message};
-use stint_wire::text::LONGEST_LINE;
+use stint_wire::text::{LONGEST_LINE, MOST_LINES};
 use stint_wire::{Answer, Decode, Encode, Items, Opened, Reader, Request, Signature, Writer};
 
 use crate::{CheckAnswer, DoorRequest, Offer, OpenedSession, PamItems, Verdict};
@@ -88,7 +88,7 @@ impl Encode for CheckAnswer {
             Verdict::Allow => stint_wire::Verdict::Allow,
             Verdict::Deny => stint_wire::Verdict::Deny,
         };
-        let lines = self.lines.iter().take(3).map(|line| shown(line));
+        let lines = self.lines.iter().take(MOST_LINES).map(|line| shown(line));
         let offers = self.offers.iter().map(|Offer { role, reason, ticket }| stint_wire::Offer {
             role: role.as_str(),
             reason: *reason,

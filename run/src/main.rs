@@ -17,7 +17,7 @@ use std::process::{Command, ExitCode};
 use std::time::Duration;
 
 use nix::unistd::Uid;
-use stint_ask::{Daemon, Deadline, Line, NoAnswer, Room, Say, harmless};
+use stint_ask::{Daemon, Deadline, Line, NoAnswer, Room, harmless};
 use stint_proto::{ErrorCode, ExitStatus, GrantId, PAM_SOCKET};
 
 use order::Order;
@@ -115,9 +115,7 @@ fn no_answer(error: &NoAnswer<'_>) -> Failure {
             Failure::new(ExitStatus::Unavailable, text)
         }
         NoAnswer::Trouble(trouble) => {
-            let mut why = Line::default();
-            trouble.say(&mut why);
-            Failure::new(ExitStatus::Failed, why.as_str())
+            Failure::new(ExitStatus::Failed, Line::saying([], trouble).as_str())
         }
     }
 }

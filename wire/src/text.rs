@@ -1,6 +1,9 @@
 //! Which characters somebody else's text may keep on a terminal, in a log and in a PAM message. One
 //! rule for the module, the daemon and the command.
 
+/// The most lines that a person is shown by one call.
+pub const MOST_LINES: usize = 3;
+
 /// The most characters of a line that a person is shown; what is longer is cut.
 pub const LONGEST_LINE: usize = 200;
 

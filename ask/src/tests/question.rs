@@ -10,7 +10,7 @@ use super::fake::{ERROR, FakeDaemon, GREETING, Message, RETURN, SIGNAL, own_uid}
 use crate::clock::Deadline;
 use crate::incoming::{Incoming, Reply, Room, returned};
 use crate::peer::{Daemon, Trouble, exchange};
-use crate::{Errno, Line, NoAnswer, Say};
+use crate::{Errno, Line, NoAnswer};
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::socket::{
@@ -60,8 +60,7 @@ impl From<NoAnswer<'_>> for Failed {
         match error {
             NoAnswer::Trouble(trouble) => Self::Trouble(trouble),
             NoAnswer::Refused { name, .. } => {
-                let mut said = Line::default();
-                error.say(&mut said);
+                let said = Line::saying([], &error);
                 Self::Refused { name: name.to_owned(), said: said.as_str().to_owned() }
             }
         }
